@@ -1,0 +1,221 @@
+"""The settings object: reads the environment once, validates all of it, names every bad value."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+ROOT = Path(__file__).resolve().parent.parent
+STARTER_MODEL = ROOT / "lib" / "classifier" / "starter"
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+MINIMUM_SECRET_BYTES = 32
+_TRUE = {"1", "true", "yes", "on"}
+_FALSE = {"0", "false", "no", "off", ""}
+_RATE = re.compile(r"^\s*[1-9]\d*\s*(?:/|per)\s*(?:[1-9]\d*\s*)?(?:second|minute|hour|day)s?\s*$")
+
+
+class ConfigError(Exception):
+    """The environment cannot be served; `lines` has one line per bad value."""
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = lines
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the environment says (SPEC section 1), validated. Paths are absolute."""
+
+    database_url: str | None
+    secret_key: str
+    secret_key_generated: bool
+    log_level: str
+    allowed_origins: tuple[str, ...]
+    primary_region: str
+    production: bool
+    development: bool
+    debug: bool
+    port: int
+    metrics_port: int | None
+    auth_enabled: bool
+    require_auth_for_api: bool
+    require_auth_for_data_upload: bool
+    rate_limit: str | None
+    rate_limit_storage: str
+    data_dir: Path
+    output_dir: Path
+    photo_store: str | None
+    model_dir: Path
+    site_timezone: str
+    functions: tuple[str, ...]
+
+    @property
+    def mode(self) -> str:
+        """`database` or `file` (SPEC section 1)."""
+        return "database" if self.database_url else "file"
+
+    def __repr__(self) -> str:
+        # The secret and the database password must not reach a log through a traceback or a debug print.
+        return f"Settings(mode={self.mode!r}, port={self.port}, production={self.production})"
+
+
+class _Reader:
+    """Reads variables one by one and collects what is wrong with them."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.environ = environ
+        self.lines: list[str] = []
+
+    def text(self, name: str, default: str = "") -> str:
+        return self.environ.get(name, "").strip() or default
+
+    def flag(self, name: str, default: bool) -> bool:
+        raw = self.environ.get(name)
+        if raw is None:
+            return default
+        value = raw.strip().lower()
+        if value not in _TRUE | _FALSE:
+            self.lines.append(f"{name}: must be true or false")
+        return value in _TRUE
+
+    def port(self, name: str, default: int | None) -> int | None:
+        raw = self.text(name)
+        if not raw:
+            return default
+        if not raw.isascii() or not raw.isdigit() or not 0 < int(raw) < 65536:
+            self.lines.append(f"{name}: must be a port number between 1 and 65535")
+            return default
+        return int(raw)
+
+    def database_url(self) -> str | None:
+        url = self.text("DATABASE_URL")
+        if not url:
+            return None
+        scheme = urlsplit(url).scheme
+        if scheme == "postgres":  # the spelling that several hosting platforms still hand out
+            return "postgresql" + url.removeprefix("postgres")
+        if scheme not in ("sqlite", "postgresql"):
+            self.lines.append("DATABASE_URL: must start with sqlite:/// or postgresql://")
+        elif scheme == "sqlite" and not url.removeprefix("sqlite:///").strip("/"):
+            self.lines.append("DATABASE_URL: names no file; write sqlite:///./weed_diversity.db")
+        return url
+
+    def secret_key(self, production: bool) -> tuple[str, bool]:
+        key = self.environ.get("SECRET_KEY", "").strip()
+        if not key:
+            if production:
+                self.lines.append("SECRET_KEY: required when PRODUCTION=true; 32 random bytes or more")
+            return secrets.token_urlsafe(MINIMUM_SECRET_BYTES), True
+        if len(key.encode()) < MINIMUM_SECRET_BYTES:
+            self.lines.append(f"SECRET_KEY: must be at least {MINIMUM_SECRET_BYTES} bytes")
+        return key, False
+
+    def origins(self) -> tuple[str, ...]:
+        names = [part.strip().rstrip("/") for part in self.text("ALLOWED_ORIGINS", "http://localhost:8000").split(",")]
+        for name in filter(None, names):
+            parts = urlsplit(name)
+            if name == "*":
+                self.lines.append("ALLOWED_ORIGINS: * is refused, because requests carry credentials; list the origins")
+            elif parts.scheme not in ("http", "https") or not parts.netloc or parts.path or parts.query:
+                self.lines.append(f"ALLOWED_ORIGINS: {name!r} is not an origin such as https://field.example")
+        return tuple(filter(None, names))
+
+    def folder(self, name: str, default: str | Path) -> Path:
+        return Path(self.text(name, str(default))).expanduser().absolute()
+
+
+def load(environ: Mapping[str, str] | None = None) -> Settings:
+    """Validated settings from `environ` (default: the process environment, and `.env` outside production).
+
+    Raises ConfigError naming every bad value, so that one restart is enough to mend them all.
+    """
+    if environ is None:
+        environ = _process_environment()
+    read = _Reader(environ)
+    production = read.flag("PRODUCTION", False)
+    debug = read.flag("DEBUG", False)
+    if production and debug:
+        read.lines.append("DEBUG: refused when PRODUCTION=true")
+    auth_enabled = read.flag("AUTH_ENABLED", True)
+    upload_auth = read.flag("REQUIRE_AUTH_FOR_DATA_UPLOAD", True)
+    if production and not auth_enabled:
+        read.lines.append("AUTH_ENABLED: false is refused when PRODUCTION=true")
+    if production and not upload_auth:
+        read.lines.append("REQUIRE_AUTH_FOR_DATA_UPLOAD: false is refused when PRODUCTION=true")
+    database_url = read.database_url()
+    api_auth = read.flag("REQUIRE_AUTH_FOR_API", False)
+    if api_auth and not database_url:
+        read.lines.append("REQUIRE_AUTH_FOR_API: needs DATABASE_URL, because file mode has no users")
+    log_level = read.text("LOG_LEVEL", "INFO").upper()
+    if log_level not in LOG_LEVELS:
+        read.lines.append(f"LOG_LEVEL: must be one of {', '.join(LOG_LEVELS)}")
+    rate_limit = read.text("RATE_LIMIT") or None
+    if rate_limit and not all(_RATE.match(part) for part in re.split(r"[;,]", rate_limit)):
+        read.lines.append("RATE_LIMIT: must look like 100/minute")
+    rate_storage = read.text("RATE_LIMIT_STORAGE", "memory://")
+    if urlsplit(rate_storage).scheme not in ("memory", "redis", "rediss"):
+        read.lines.append("RATE_LIMIT_STORAGE: must be memory:// or redis://host:port")
+    photo_store = read.text("PHOTO_STORE")
+    if photo_store and urlsplit(photo_store).scheme != "file":
+        read.lines.append("PHOTO_STORE: only the folder DATA_DIR is supported; leave it unset")
+    site_timezone = read.text("SITE_TIMEZONE", "Asia/Tokyo")
+    if not is_timezone(site_timezone):
+        read.lines.append(f"SITE_TIMEZONE: {site_timezone!r} is not an IANA time zone such as Asia/Tokyo")
+    secret_key, generated = read.secret_key(production)
+    port = read.port("PORT", 8000) or 8000
+    metrics_port = read.port("METRICS_PORT", None)
+    if metrics_port == port:
+        read.lines.append("METRICS_PORT: must differ from PORT")
+    settings = Settings(
+        database_url=database_url,
+        secret_key=secret_key,
+        secret_key_generated=generated,
+        log_level=log_level,
+        allowed_origins=read.origins(),
+        primary_region=read.text("PRIMARY_REGION", "nrt"),
+        production=production,
+        development=read.flag("DEVELOPMENT", False),
+        debug=debug,
+        port=port,
+        metrics_port=metrics_port,
+        auth_enabled=auth_enabled,
+        require_auth_for_api=api_auth,
+        require_auth_for_data_upload=upload_auth,
+        rate_limit=rate_limit,
+        rate_limit_storage=rate_storage,
+        data_dir=read.folder("DATA_DIR", "./data"),
+        output_dir=read.folder("OUTPUT_DIR", "./output"),
+        photo_store=photo_store or None,
+        model_dir=read.folder("MODEL_DIR", STARTER_MODEL),
+        site_timezone=site_timezone,
+        functions=tuple(filter(None, (part.strip() for part in read.text("FUNCTIONS").split(",")))),
+    )
+    if read.lines:
+        raise ConfigError(read.lines)
+    return settings
+
+
+def is_timezone(name: str) -> bool:
+    """True when `name` is an IANA zone this machine knows."""
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, KeyError):
+        return False
+    return True
+
+
+def _process_environment() -> Mapping[str, str]:
+    """The environment; outside production a `.env` in the working folder fills what is not set."""
+    environ = dict(os.environ)
+    if environ.get("PRODUCTION", "").strip().lower() in _TRUE or not Path(".env").is_file():
+        return environ
+    from dotenv import dotenv_values
+
+    values = {name: value for name, value in dotenv_values(".env").items() if value is not None}
+    return values | environ

@@ -1,0 +1,110 @@
+"""The one exception that becomes an answer: RFC 9457 `application/problem+json`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, TypedDict
+
+if TYPE_CHECKING:
+    from flask import Response
+
+MEDIA_TYPE = "application/problem+json"
+# Relative references keep the documents valid on whatever host serves them (RFC 9457, 3.1.1).
+TYPE_BASE = "/docs/problems#"
+RETRY_AFTER_DEFAULT = 5
+
+
+class FieldError(TypedDict):
+    """One bad field of a request: its name as the client wrote it, and why it was refused."""
+
+    field: str
+    reason: str
+
+
+class Problem(Exception):
+    """An answer other than success, raised anywhere below a route and rendered by the dispatcher.
+
+    `kind` is a stable slug that clients may test; `detail` is written for the person who sent the request
+    and never holds exception text. `extensions` become further members of the document.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        title: str | None = None,
+        detail: str = "",
+        *,
+        kind: str | None = None,
+        errors: Sequence[FieldError] = (),
+        headers: Mapping[str, str] | None = None,
+        **extensions: Any,
+    ) -> None:
+        super().__init__(detail or title or str(status))
+        self.status = status
+        self.title = title or HTTPStatus(status).phrase
+        self.detail = detail
+        self.kind = kind or HTTPStatus(status).phrase.lower().replace(" ", "-")
+        self.errors = list(errors)
+        self.headers = dict(headers or {})
+        self.extensions = extensions
+        if status in (429, 503):
+            self.headers.setdefault("Retry-After", str(RETRY_AFTER_DEFAULT))
+
+    def as_dict(self, instance: str = "", request_id: str = "") -> dict[str, Any]:
+        """The problem document; `instance` is the path asked for."""
+        body: dict[str, Any] = {
+            "type": TYPE_BASE + self.kind,
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail or self.title,
+            "instance": instance,
+            "request_id": request_id,
+        }
+        if self.errors:
+            body["errors"] = self.errors
+        return body | self.extensions
+
+    def as_response(self, instance: str, request_id: str) -> Response:
+        """The document as a Flask response with the problem's own headers."""
+        from flask import Response
+
+        text = json.dumps(self.as_dict(instance, request_id), ensure_ascii=False)
+        response = Response(text + "\n", status=self.status, content_type=MEDIA_TYPE)
+        response.headers.update(self.headers)
+        return response
+
+
+def bad_request(detail: str, field: str | None = None) -> Problem:
+    """400; with `field`, the problem names it."""
+    errors: list[FieldError] = [{"field": field, "reason": detail}] if field else []
+    return Problem(400, detail=detail, kind="bad-request", errors=errors)
+
+
+def invalid(errors: Sequence[FieldError]) -> Problem:
+    """422 for a well-formed request whose fields do not hold what they must."""
+    names = ", ".join(dict.fromkeys(error["field"] for error in errors))
+    return Problem(422, "Invalid request", f"Not accepted: {names}.", kind="invalid-request", errors=errors)
+
+
+def not_found(detail: str = "There is nothing here.", **extensions: Any) -> Problem:
+    """404; also for objects of other users, whose existence is not confirmed."""
+    return Problem(404, detail=detail, kind="not-found", **extensions)
+
+
+def unauthorized(detail: str) -> Problem:
+    """401 with the challenge that RFC 9110 asks for."""
+    return Problem(
+        401, detail=detail, kind="unauthorized", headers={"WWW-Authenticate": 'Bearer realm="weed-diversity"'}
+    )
+
+
+def forbidden(detail: str) -> Problem:
+    """403: the key is good, but may not do this."""
+    return Problem(403, detail=detail, kind="forbidden")
+
+
+def unavailable(detail: str, retry_after: int = RETRY_AFTER_DEFAULT, kind: str = "unavailable") -> Problem:
+    """503 with `Retry-After` in seconds."""
+    return Problem(503, detail=detail, kind=kind, headers={"Retry-After": str(retry_after)})
