@@ -1,0 +1,104 @@
+"""What the machine says of itself: JSON log lines, request ids and Prometheus metrics."""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+REQUEST_LOG = logging.getLogger("weeds.request")
+LOG = logging.getLogger("weeds")
+_REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{8,64}$")
+# Upper bounds in seconds: a page of rows takes milliseconds, fifty photos up to a minute.
+BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+
+
+def configure_logging(level: str) -> None:
+    """One JSON object a line on standard error, for our own loggers and for gunicorn's."""
+    root = logging.getLogger()
+    root.setLevel(level)
+    if not any(getattr(handler, "weeds", False) for handler in root.handlers):
+        from pythonjsonlogger.json import JsonFormatter
+
+        handler = logging.StreamHandler()
+        handler.weeds = True  # type: ignore[attr-defined]
+        handler.setFormatter(
+            JsonFormatter(
+                "%(asctime)s %(levelname)s %(name)s %(message)s",
+                rename_fields={"asctime": "time", "levelname": "level", "name": "logger"},
+                datefmt="%Y-%m-%dT%H:%M:%S%z",
+            )
+        )
+        root.handlers[:] = [handler]
+    gunicorn = logging.getLogger("gunicorn.error")
+    gunicorn.handlers.clear()
+    gunicorn.propagate = True
+
+
+def request_id(offered: str | None) -> str:
+    """The caller's request id when it is a harmless token, else a new one."""
+    if offered and _REQUEST_ID.match(offered):
+        return offered
+    return uuid.uuid4().hex
+
+
+class Requests:
+    """Counts and durations per function and status; plain numbers, so that counting imports nothing."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._series: dict[tuple[str, str, str], list[float]] = {}
+        self._in_flight: dict[str, int] = {}
+
+    def start(self, function: str) -> None:
+        """A request of `function` begins."""
+        with self._lock:
+            self._in_flight[function] = self._in_flight.get(function, 0) + 1
+
+    def finish(self, function: str, method: str, status: int, seconds: float) -> None:
+        """A request of `function` was answered."""
+        with self._lock:
+            self._in_flight[function] -= 1
+            series = self._series.setdefault((function, method, str(status)), [0.0] * (len(BUCKETS) + 2))
+            for index, bound in enumerate(BUCKETS):
+                if seconds <= bound:
+                    series[index] += 1
+            series[-2] += 1
+            series[-1] += seconds
+
+    def collect(self) -> Iterator[Any]:
+        """Prometheus families: the collector protocol of prometheus_client."""
+        from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily
+
+        with self._lock:
+            series = {labels: list(values) for labels, values in self._series.items()}
+            in_flight = dict(self._in_flight)
+        histogram = HistogramMetricFamily(
+            "weeds_request_seconds", "Time to answer.", labels=("function", "method", "status")
+        )
+        for labels, values in sorted(series.items()):
+            buckets = [(str(bound), values[index]) for index, bound in enumerate(BUCKETS)]
+            histogram.add_metric(labels, [*buckets, ("+Inf", values[-2])], sum_value=values[-1])
+        yield histogram
+        gauge = GaugeMetricFamily("weeds_requests_in_flight", "Requests being answered.", labels=("function",))
+        for function, count in sorted(in_flight.items()):
+            gauge.add_metric((function,), count)
+        yield gauge
+
+
+REQUESTS = Requests()
+
+
+def exposition() -> tuple[bytes, str]:
+    """The metrics page of this process and its media type."""
+    from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, generate_latest
+    from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+    registry = CollectorRegistry()
+    registry.register(REQUESTS)  # type: ignore[arg-type]
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    return generate_latest(registry), CONTENT_TYPE_LATEST

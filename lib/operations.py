@@ -1,0 +1,199 @@
+"""Declarations of a function's operations: they validate requests, and the OpenAPI is made of them."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from lib.problems import FieldError, Problem
+
+METHODS = ("GET", "POST", "PATCH", "PUT", "DELETE")
+JSON = "application/json"
+# msgspec (37 ms to import) is needed to validate a request, not to answer /health: it is imported below
+# where it is used.
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What one method of one endpoint takes and answers; types are msgspec Structs or TypedDicts."""
+
+    handler: Callable[..., Any]
+    summary: str
+    status: int
+    media_type: str
+    problems: tuple[int, ...]
+    path: type | None
+    query: type | None
+    body: type | None
+    form: type | None
+    reply: Any
+    headers: Mapping[str, str] = field(default_factory=dict)
+    bad_path_status: int = 404
+
+
+def operation(
+    summary: str,
+    *,
+    status: int = 200,
+    media_type: str = JSON,
+    problems: tuple[int, ...] = (),
+    form: type | None = None,
+    headers: Mapping[str, str] | None = None,
+    bad_path_status: int = 404,
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Declare a handler `get`, `post`, `patch`, `put` or `delete` of a function's module.
+
+    Its parameters `path`, `query` and `body` are declared by their annotations, its reply by the return
+    annotation; `form` declares a multipart body, `headers` the request headers it heeds. `problems` lists the
+    statuses it may answer besides those that every operation of its kind may.
+    """
+
+    def declare(handler: Callable[..., Any]) -> Callable[..., Any]:
+        hints = typing.get_type_hints(handler, include_extras=True)
+        wanted = inspect.signature(handler).parameters
+        handler.operation = Operation(  # type: ignore[attr-defined]
+            handler=handler,
+            summary=summary,
+            status=status,
+            media_type=media_type,
+            problems=problems,
+            path=hints.get("path") if "path" in wanted else None,
+            query=hints.get("query") if "query" in wanted else None,
+            body=hints.get("body") if "body" in wanted else None,
+            form=form,
+            reply=hints.get("return"),
+            headers=headers or {},
+            bad_path_status=bad_path_status,
+        )
+        return handler
+
+    return declare
+
+
+def of_module(module: Any) -> dict[str, Operation]:
+    """The operations that a function's module declares, by HTTP method."""
+    found = {}
+    for method in METHODS:
+        declared = getattr(getattr(module, method.lower(), None), "operation", None)
+        if isinstance(declared, Operation):
+            found[method] = declared
+    return found
+
+
+def read_path(declared: Operation, values: Mapping[str, str]) -> Any:
+    """The path parameters; a value that no object can have is 404 (or the declared status)."""
+    value, errors = _convert(declared.path, values, strict=False)
+    if errors:
+        detail = "; ".join(f"{error['field']}: {error['reason']}" for error in errors)
+        kind = "not-found" if declared.bad_path_status == 404 else "bad-request"
+        raise Problem(declared.bad_path_status, detail=detail, kind=kind, errors=errors)
+    return value
+
+
+def read_query(declared: Operation, values: Mapping[str, list[str]]) -> Any:
+    """The query parameters; names that are not declared are ignored, a name given twice is refused."""
+    assert declared.query is not None
+    known = _field_names(declared.query)
+    twice: list[FieldError] = [
+        {"field": name, "reason": "given more than once"} for name in known if len(values.get(name, ())) > 1
+    ]
+    single = {name: given[0] for name, given in values.items() if name in known and given and given[0] != ""}
+    value, errors = _convert(declared.query, single, strict=False)
+    if twice or errors:
+        raise _malformed(twice + errors)
+    return value
+
+
+def read_form(declared: Operation, values: Mapping[str, list[str]]) -> Any:
+    """The fields of a form besides its files; an empty field counts as left out."""
+    assert declared.form is not None
+    known = _field_names(declared.form)
+    single = {name: given[0] for name, given in values.items() if name in known and given and given[0] != ""}
+    value, errors = _convert(declared.form, single, strict=False)
+    if errors:
+        raise _malformed(errors)
+    return value
+
+
+def read_body(declared: Operation, content_type: str, data: bytes) -> Any:
+    """The JSON body; 415 for another media type, 400 naming every field that is wrong or unknown."""
+    import msgspec
+
+    essence = content_type.split(";")[0].strip().lower()
+    if essence != JSON and not essence.endswith("+json"):
+        raise Problem(415, detail="Send JSON, with the header Content-Type: application/json.", headers={"Accept": JSON})
+    try:
+        values = msgspec.json.decode(data)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        raise _malformed([{"field": "body", "reason": "is not valid JSON"}]) from None
+    if not isinstance(values, dict):
+        raise _malformed([{"field": "body", "reason": "must be a JSON object"}])
+    assert declared.body is not None
+    known = _field_names(declared.body)
+    unknown: list[FieldError] = [
+        {"field": str(name)[:100], "reason": f"unknown field; known: {', '.join(known)}"}
+        for name in values
+        if name not in known
+    ]
+    value, errors = _convert(declared.body, values, strict=True)
+    if unknown or errors:
+        raise _malformed(unknown + errors)
+    return value
+
+
+def encode(reply: Any) -> bytes:
+    """JSON of a reply: a Struct, or anything that JSON can hold. Never NaN: msgspec writes null for it."""
+    if isinstance(reply, dict) and all(isinstance(value, str) for value in reply.values()):
+        import json  # keeps the liveness probe free of msgspec
+
+        return json.dumps(reply).encode()
+    import msgspec
+
+    return msgspec.json.encode(reply)
+
+
+def _malformed(errors: list[FieldError]) -> Problem:
+    detail = "; ".join(f"{error['field']}: {error['reason']}" for error in errors)
+    return Problem(400, "Malformed request", detail, kind="malformed-request", errors=errors)
+
+
+def _field_names(struct: type) -> list[str]:
+    import msgspec
+
+    return [info.encode_name for info in msgspec.structs.fields(struct)]
+
+
+def _convert(struct: type | None, values: Mapping[str, Any], *, strict: bool) -> tuple[Any, list[FieldError]]:
+    """Field by field, so that every bad field is named, not only the first."""
+    import msgspec
+
+    assert struct is not None
+    errors: list[FieldError] = []
+    converted: dict[str, Any] = {}
+    for info in msgspec.structs.fields(struct):
+        name = info.encode_name
+        if name not in values:
+            if info.required:
+                errors.append({"field": name, "reason": "is required"})
+            continue
+        value = values[name]
+        if isinstance(value, str) and "\x00" in value:
+            errors.append({"field": name, "reason": "holds a NUL character"})
+            continue
+        try:
+            converted[info.name] = msgspec.convert(value, info.type, strict=strict)
+        except msgspec.ValidationError as error:
+            errors.append({"field": name, "reason": _plain(str(error))})
+        except (OverflowError, ValueError):
+            errors.append({"field": name, "reason": "is out of range"})
+    if errors:
+        return None, errors
+    return struct(**converted), []
+
+
+def _plain(message: str) -> str:
+    """msgspec's message without its markup."""
+    return message.split(" - at ")[0].replace("`", "")
