@@ -1,0 +1,69 @@
+"""The route table: the only list of endpoints. One line is one function, in a file of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lib.dispatcher import Function
+from lib.dispatcher import create_app as _create_app
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from lib.config import Settings
+
+MEBIBYTE = 1024 * 1024
+GET, POST, PATCH, DELETE = "GET", "POST", "PATCH", "DELETE"
+# Fifty photos of ten mebibytes, and room for the form around them.
+UPLOAD_LIMIT = 50 * 10 * MEBIBYTE + MEBIBYTE
+
+FUNCTIONS = (
+    # The machine
+    Function("health", "functions.health", ("/health",), auth="public", concurrency=64),
+    Function("ready", "functions.ready", ("/ready",), auth="public"),
+    Function("metrics", "functions.metrics", ("/metrics",), auth="private"),
+    Function("openapi", "functions.openapi", ("/openapi.json",), auth="public"),
+    Function("docs", "functions.docs", ("/docs", "/docs/problems"), auth="public", page=True),
+    Function("static", "functions.static", ("/static/{name}",), auth="public", concurrency=32),
+    # Reads
+    Function("status", "functions.status", ("/api/status",), auth="optional"),
+    Function("calendar", "functions.calendar", ("/api/calendar/{metric}",), auth="optional"),
+    Function("time_series", "functions.time_series", ("/api/time-series",), auth="optional"),
+    Function(
+        "species_dashboard",
+        "functions.species_dashboard",
+        ("/api/species-dashboard", "/api/dashboard/species"),
+        auth="optional",
+    ),
+    Function("daily", "functions.daily", ("/api/daily/{date}",), auth="optional"),
+    # Photos
+    Function("upload", "functions.upload", ("/api/upload",), (POST,), body_limit=UPLOAD_LIMIT, concurrency=4),
+    Function("images", "functions.images", ("/api/images",)),
+    Function("image", "functions.image", ("/api/images/{id}",), (GET, PATCH, DELETE)),
+    Function("image_file", "functions.image_file", ("/api/images/{id}/file",), concurrency=4),
+    # Sessions and keys
+    Function("sessions", "functions.sessions", ("/api/sessions",), (GET, POST)),
+    Function("session", "functions.session", ("/api/sessions/{id}",), (GET, PATCH, DELETE)),
+    Function("keys", "functions.keys", ("/api/keys",), (GET, POST, DELETE)),
+    Function("key", "functions.key", ("/api/keys/{id}",), (DELETE,)),
+    # Pages
+    Function("home", "functions.home", ("/",), auth="optional", page=True),
+    Function("calendar_page", "functions.calendar_page", ("/calendar",), auth="optional", page=True),
+    Function(
+        "upload_page",
+        "functions.upload_page",
+        ("/upload",),
+        (GET, POST),
+        auth="optional",
+        body_limit=UPLOAD_LIMIT,
+        concurrency=4,
+        page=True,
+    ),
+    Function("sign_in", "functions.sign_in", ("/sign-in",), (GET, POST), auth="optional", page=True),
+    Function("sign_out", "functions.sign_out", ("/sign-out",), (POST,), auth="optional", page=True),
+)
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The WSGI application over the whole table; what gunicorn loads."""
+    return _create_app(FUNCTIONS, settings)

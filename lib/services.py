@@ -1,0 +1,121 @@
+"""What the functions of one process share, each opened on first use and only once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from lib.problems import Problem
+
+if TYPE_CHECKING:
+    from lib.auth import BrowserSession, Identity
+    from lib.config import Settings
+    from lib.photos.storage import PhotoFiles
+    from lib.rates import RateLimiter
+    from lib.store.database import DatabaseStore
+    from lib.store.files import FileStore
+    from lib.store.interface import ReadStore
+    from lib.store.sample import SampleStore
+
+
+class Services:
+    """Stores, photo files, cookie signer and rate limiter of one process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._lock = threading.Lock()
+        self._database: DatabaseStore | None = None
+        self._files: FileStore | None = None
+        self._sample: SampleStore | None = None
+        self._browser: BrowserSession | None = None
+        self._rates: RateLimiter | None = None
+        self._photos: PhotoFiles | None = None
+
+    @property
+    def database(self) -> DatabaseStore:
+        """The database of database mode; in file mode a 503 that says what to set."""
+        with self._lock:
+            if self._database is None:
+                if self.settings.database_url is None:
+                    raise Problem(
+                        503,
+                        "File mode",
+                        "This server has no database, so it takes no photos and has no users: set DATABASE_URL.",
+                        kind="file-mode",
+                        headers={"Retry-After": "3600"},
+                    )
+                from lib.store.database import DatabaseStore
+
+                self._database = DatabaseStore(self.settings.database_url)
+            return self._database
+
+    @property
+    def files(self) -> FileStore:
+        """The outputs under OUTPUT_DIR."""
+        with self._lock:
+            if self._files is None:
+                from lib.store.files import FileStore
+
+                self._files = FileStore(self.settings.output_dir)
+            return self._files
+
+    @property
+    def sample(self) -> SampleStore:
+        """The season that visitors see."""
+        with self._lock:
+            if self._sample is None:
+                from lib.store.sample import SampleStore
+
+                self._sample = SampleStore()
+            return self._sample
+
+    @property
+    def photos(self) -> PhotoFiles:
+        """The photo files under DATA_DIR."""
+        with self._lock:
+            if self._photos is None:
+                from lib.photos.storage import PhotoFiles
+
+                self._photos = PhotoFiles(self.settings.data_dir)
+            return self._photos
+
+    @property
+    def browser(self) -> BrowserSession:
+        """The signer of the browser cookie."""
+        with self._lock:
+            if self._browser is None:
+                from lib.auth import BrowserSession
+
+                self._browser = BrowserSession(self.settings.secret_key, self.settings.production)
+            return self._browser
+
+    @property
+    def rates(self) -> RateLimiter | None:
+        """The rate limiter, or None when RATE_LIMIT is empty."""
+        if self.settings.rate_limit is None:
+            return None
+        with self._lock:
+            if self._rates is None:
+                from lib.rates import RateLimiter
+
+                self._rates = RateLimiter(self.settings.rate_limit, self.settings.rate_limit_storage)
+            return self._rates
+
+    @contextmanager
+    def connection(self) -> Iterator[None]:
+        """A database connection for the length of one request; nothing in file mode."""
+        if self.settings.database_url is None:
+            yield
+            return
+        with self.database.connection():
+            yield
+
+    def read_store(self, identity: Identity) -> ReadStore:
+        """Where this caller's days come from: their own rows, the files of file mode, or the sample season."""
+        if identity.user is not None:
+            return self.database.for_user(identity.user.id)
+        if self.settings.database_url is None and self.files.days():
+            return self.files
+        return self.sample
