@@ -1,0 +1,149 @@
+"""One year of one metric as a heat-map: values, five levels, and how much effort stands behind each day."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from lib.problems import not_found
+from lib.store.records import METRICS, DayRow
+
+QUARTERS = (0.25, 0.5, 0.75, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """How a metric is presented; without fixed `thresholds` the shown year's quartiles are used."""
+
+    unit: str
+    description: str
+    thresholds: tuple[float, ...] | None = None
+
+
+PRESENTED = {
+    "species_richness": Metric("species", "Number of species found.", (5, 10, 15, 20)),
+    "shannon_diversity": Metric("nats", "Shannon entropy H′ = −Σ p ln p.", (1.0, 1.5, 2.0, 2.5)),
+    "pielou_evenness": Metric("index 0–1", "Pielou evenness J = H′ / ln S.", QUARTERS),
+    "simpson_diversity": Metric("index 0–1", "Gini–Simpson index 1 − Σ p².", QUARTERS),
+    "hill_q0": Metric("effective species", "Hill number of order 0: species richness."),
+    "hill_q1": Metric("effective species", "Hill number of order 1: exp(H′), the common species."),
+    "hill_q2": Metric("effective species", "Hill number of order 2: 1 / Σ p², the dominant species."),
+    "chao1_estimate": Metric("species", "Chao1: species richness with the unseen species estimated."),
+    "coverage_estimate": Metric("index 0–1", "Sample coverage (Chao–Jost): share of the plants whose species was seen.", QUARTERS),
+    "total_images": Metric("photos", "Photos taken."),
+}
+
+
+class Cell(msgspec.Struct):
+    """One surveyed day. `value` is null where the metric is undefined; `effort` is none, low or ok."""
+
+    value: float | None
+    level: int
+    low: float | None
+    high: float | None
+    total_images: int
+    species_richness: int
+    coverage: float | None
+    effort: str
+
+
+class Scale(msgspec.Struct):
+    """A day's level is the number of thresholds that its value reaches."""
+
+    thresholds: list[float]
+    method: str
+
+
+class Calendar(msgspec.Struct):
+    """A year of one metric; days without a survey are absent from `data`."""
+
+    metric: str
+    unit: str
+    description: str
+    year: int
+    years: list[int]
+    total_days: int
+    scale: Scale
+    data: dict[str, Cell]
+    sample: bool
+
+
+def check_metric(metric: str) -> str:
+    """`metric` when it is one; else 404 listing them all."""
+    if metric not in PRESENTED:
+        raise not_found(
+            f"There is no metric of this name. The metrics are: {', '.join(METRICS)}.", metrics=list(METRICS)
+        )
+    return metric
+
+
+def value_of(row: DayRow, metric: str) -> float | None:
+    """The day's value of a metric, None where it is undefined."""
+    value = getattr(row, metric)
+    return None if value is None else float(value)
+
+
+def interval_of(row: DayRow, metric: str) -> tuple[float | None, float | None]:
+    """The day's interval of a metric, (None, None) where none was computed."""
+    found: Any = row.confidence_intervals.get(metric)
+    if not isinstance(found, dict):
+        return None, None
+    return found.get("low"), found.get("high")
+
+
+def build(rows: Sequence[DayRow], metric: str, year: int | None, sample: bool, this_year: int) -> Calendar:
+    """The calendar of `year` from all of an owner's rows, ordered by date.
+
+    Without a year, the newest year with a survey, else `this_year`.
+    """
+    presented = PRESENTED[check_metric(metric)]
+    years = sorted({row.date.year for row in rows})
+    shown = year if year is not None else (years[-1] if years else this_year)
+    days = [row for row in rows if row.date.year == shown]
+    values = sorted(value for row in days if (value := value_of(row, metric)) is not None)
+    scale = _scale(presented, values)
+    return Calendar(
+        metric=metric,
+        unit=presented.unit,
+        description=presented.description,
+        year=shown,
+        years=years,
+        total_days=len(days),
+        scale=scale,
+        data={row.date.isoformat(): _cell(row, metric, scale) for row in days},
+        sample=sample,
+    )
+
+
+def _cell(row: DayRow, metric: str, scale: Scale) -> Cell:
+    value = value_of(row, metric)
+    low, high = interval_of(row, metric)
+    return Cell(
+        value=value,
+        level=0 if value is None else bisect_right(scale.thresholds, value),
+        low=low,
+        high=high,
+        total_images=row.total_images,
+        species_richness=row.species_richness,
+        coverage=row.coverage_estimate,
+        effort=row.effort,
+    )
+
+
+def _scale(presented: Metric, values: Sequence[float]) -> Scale:
+    if presented.thresholds is not None:
+        return Scale([float(threshold) for threshold in presented.thresholds], "fixed")
+    # Lower bounds of the four quarters of the year's days, so that each of levels 1 to 4 holds a quarter of them.
+    return Scale([_quantile(values, quarter / 4) for quarter in range(4)] if values else [0.0] * 4, "quartiles of the year")
+
+
+def _quantile(values: Sequence[float], share: float) -> float:
+    """The linear-interpolation quantile of sorted values (Hyndman & Fan type 7)."""
+    position = share * (len(values) - 1)
+    below = int(position)
+    above = min(below + 1, len(values) - 1)
+    return values[below] + (values[above] - values[below]) * (position - below)
