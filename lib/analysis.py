@@ -1,0 +1,310 @@
+"""The day's analysis: photos and labels in, one metrics row out; and the recomputation of the days that changed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, date, datetime
+from typing import Any, Protocol
+
+from lib.diversity.day_metrics import day_metrics
+from lib.photos.duplicates import Item, Membership, cluster
+from lib.store.records import DayRow, Photo, ProcessingRow, Session
+
+# Part of every inputs_digest: raise it when the same photos must give another row.
+ANALYSIS_VERSION = "1"
+NOT_A_PLANT = "not_a_plant"
+# A model is sure of a species from here on (the label rule); below, a prediction counts as low confidence.
+LOW_CONFIDENCE = 0.7
+
+
+class DayStore(Protocol):
+    """What recomputing needs of a store of one user."""
+
+    def sessions(self) -> list[Session]:
+        """The user's sessions."""
+        ...
+
+    def day_transaction(self, session_id: int | None) -> AbstractContextManager[object]:
+        """A transaction that no other recomputation of this session (None: of this user) overlaps."""
+        ...
+
+    def day_photos(self, session_id: int | None, day: date) -> list[Photo]:
+        """The photos of one day; with None those of all the user's sessions."""
+        ...
+
+    def day(self, day: date, session_id: int | None = None) -> DayRow | None:
+        """The stored row."""
+        ...
+
+    def save_clusters(self, memberships: Sequence[Membership]) -> None:
+        """Write which photo repeats which."""
+        ...
+
+    def save_day(self, row: DayRow, processing: ProcessingRow) -> None:
+        """Insert or replace a day."""
+        ...
+
+    def delete_day(self, day: date, session_id: int | None = None) -> None:
+        """Forget a day."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RecomputeReport:
+    """How many days of sessions were computed anew, found unchanged, and removed for want of photos."""
+
+    computed: int = 0
+    unchanged: int = 0
+    removed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One cluster of near-duplicates, counted once.
+
+    `label` is None while no photo of it has one; `confidence` is 1.0 under a human label, else what the model
+    gives the label.
+    """
+
+    label: str | None
+    level: str | None
+    confidence: float
+
+    @property
+    def is_species(self) -> bool:
+        """Whether the unit counts as an individual of a species."""
+        return self.level == "species" and self.label not in (None, NOT_A_PLANT)
+
+
+def analyse_day(
+    day: date, photos: Sequence[Photo], model_name: str, session_id: int | None = None
+) -> tuple[DayRow, ProcessingRow, list[Membership]]:
+    """The row of `day` from its `photos`, how they were processed, and which photo repeats which.
+
+    Pure: the result depends on the arguments alone, not on the order of the photos, and `computed_at` is left to
+    the caller. A cluster of near-duplicates is one unit; with `session_id` None the photos may come from several
+    sessions, and clusters stay within each. A unit carries its newest human label, else the label of its
+    representative (of its best labelled photo while that one has none). Only units labelled to species are
+    counted as such: the others stand as numbers in `processing_metadata`.
+    """
+    photos = sorted(photos, key=lambda photo: photo.id)
+    memberships = _clusters(photos)
+    units = _units(photos, memberships)
+    counts = Counter(unit.label for unit in units if unit.is_species and unit.label)
+    species = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    counted = counts.total()
+    classified = [photo for photo in photos if photo.prediction is not None or photo.label_source == "human"]
+    row = DayRow(
+        date=day,
+        session_id=session_id,
+        total_images=len(photos),
+        processed_images=len(classified),
+        species_counts=dict(species),
+        species_frequencies={name: count / counted for name, count in species},
+        top_species=[
+            {
+                "species_name": name,
+                "count": count,
+                "frequency": count / counted,
+                "average_confidence": _mean([unit.confidence for unit in units if unit.label == name]),
+            }
+            for name, count in species
+        ],
+        model_name=model_name,
+        inputs_digest=inputs_digest(day, photos, model_name, session_id),
+        **asdict(day_metrics(counts)),
+    )
+    return row, _processing(row, photos, units), memberships
+
+
+def inputs_digest(day: date, photos: Iterable[Photo], model_name: str, session_id: int | None = None) -> str:
+    """SHA-256 (hex) over canonical JSON of everything that `analyse_day` makes its result of."""
+    inputs = {
+        "version": ANALYSIS_VERSION,
+        "date": day.isoformat(),
+        "session": session_id,
+        "model": model_name,
+        "photos": [_inputs(photo) for photo in sorted(photos, key=lambda photo: photo.id)],
+    }
+    text = json.dumps(inputs, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def model_of(photos: Iterable[Photo]) -> str:
+    """The model that speaks for a day: of the newest prediction; empty when nothing is classified yet."""
+    predictions = [photo.prediction for photo in photos if photo.prediction is not None]
+    newest = max(
+        predictions, key=lambda prediction: (prediction.timestamp, prediction.model_name), default=None
+    )
+    return "" if newest is None else newest.model_name
+
+
+def recompute(store: DayStore, session_id: int, dates: Iterable[date]) -> RecomputeReport:
+    """Bring the rows of `dates` in step with the photos of `session_id`, and the pooled days with them.
+
+    Each day has a transaction of its own, so that a long run may be stopped and repeated, and two runs at once
+    end as one would. A day whose inputs have not changed is left alone; a day without photos is removed.
+    """
+    computed = unchanged = removed = 0
+    for day in sorted(set(dates)):
+        with store.day_transaction(session_id):
+            photos = store.day_photos(session_id, day)
+            if photos:
+                changed = _refresh(store, day, photos, session_id)
+                computed += changed
+                unchanged += not changed
+            elif store.day(day, session_id) is not None:
+                store.delete_day(day, session_id)
+                removed += 1
+        _recompute_pooled(store, day)
+    return RecomputeReport(computed, unchanged, removed)
+
+
+def _recompute_pooled(store: DayStore, day: date) -> None:
+    """Keep the day over all sessions, which exists only while more than one session has photos on it."""
+    if len(store.sessions()) < 2:
+        return
+    with store.day_transaction(None):
+        photos = store.day_photos(None, day)
+        if len({photo.session_id for photo in photos}) > 1:
+            _refresh(store, day, photos, None)
+        else:
+            store.delete_day(day, None)
+
+
+def _refresh(store: DayStore, day: date, photos: list[Photo], session_id: int | None) -> bool:
+    """Write the day unless the stored one was made of the same inputs; True when written."""
+    model_name = model_of(photos)
+    stored = store.day(day, session_id)
+    if stored is not None and stored.inputs_digest == inputs_digest(day, photos, model_name, session_id):
+        return False
+    row, processing, memberships = analyse_day(day, photos, model_name, session_id)
+    if session_id is not None:
+        # Clusters never cross sessions, so a pooled day has nothing to add to what its sessions wrote.
+        store.save_clusters(memberships)
+    store.save_day(replace(row, computed_at=datetime.now(UTC)), processing)
+    return True
+
+
+def _inputs(photo: Photo) -> dict[str, Any]:
+    prediction = photo.prediction
+    return {
+        "id": photo.id,
+        "session": photo.session_id,
+        "label": photo.label,
+        "level": photo.label_level,
+        "source": photo.label_source,
+        "labelled_at": _labelled_at(photo).isoformat() if photo.label_source == "human" else None,
+        "fingerprint": photo.fingerprint,
+        "quality": photo.quality_score,
+        "low_resolution": photo.low_resolution,
+        "processed": photo.is_processed,
+        "prediction": prediction
+        and {
+            "model": prediction.model_name,
+            "seconds": prediction.processing_time,
+            "top": prediction.top_prediction_confidence,
+            "species": [[each.get("species"), each.get("confidence")] for each in prediction.predictions],
+        },
+    }
+
+
+def _clusters(photos: Sequence[Photo]) -> list[Membership]:
+    """Near-duplicates within each session; a photo without a fingerprint repeats nothing."""
+    items: dict[int, list[Item]] = defaultdict(list)
+    memberships = []
+    for photo in photos:
+        if photo.fingerprint:
+            items[photo.session_id].append(Item(photo.id, photo.fingerprint, photo.quality_score or 0.0))
+        else:
+            memberships.append(Membership(photo.id, photo.id, True, 1.0))
+    for session in sorted(items):
+        memberships += cluster(items[session])
+    return sorted(memberships, key=lambda membership: membership.id)
+
+
+def _units(photos: Sequence[Photo], memberships: Sequence[Membership]) -> list[Unit]:
+    """One unit a cluster, in the order of the clusters' first photos."""
+    members: dict[tuple[int, int], list[tuple[Photo, bool]]] = defaultdict(list)
+    for photo, membership in zip(photos, memberships, strict=True):
+        members[photo.session_id, membership.cluster_id].append((photo, membership.is_representative))
+    return [_unit(each) for each in members.values()]
+
+
+def _unit(members: Sequence[tuple[Photo, bool]]) -> Unit:
+    by_people = [photo for photo, _ in members if photo.label_source == "human" and photo.label is not None]
+    if by_people:
+        newest = max(by_people, key=lambda photo: (_labelled_at(photo), photo.id))
+        return Unit(newest.label, newest.label_level, 1.0)
+    labelled = [member for member in members if member[0].label is not None]
+    if not labelled:
+        return Unit(None, None, 0.0)
+    best, _ = max(labelled, key=lambda member: (member[1], member[0].quality_score or 0.0, -member[0].id))
+    return Unit(best.label, best.label_level, _confidence(best))
+
+
+def _confidence(photo: Photo) -> float:
+    """What the model gives the photo's own label; 0 when the label is not among its kept predictions."""
+    if photo.prediction is None:
+        return 0.0
+    return next(
+        (
+            float(each["confidence"])
+            for each in photo.prediction.predictions
+            if each.get("species") == photo.label
+        ),
+        0.0,
+    )
+
+
+def _labelled_at(photo: Photo) -> datetime:
+    """When a person last labelled the photo; its arrival where the history does not say."""
+    for entry in reversed(photo.label_history):
+        if isinstance(at := entry.get("at"), str):
+            return datetime.fromisoformat(at)
+    return photo.created_at
+
+
+def _processing(row: DayRow, photos: Sequence[Photo], units: Sequence[Unit]) -> ProcessingRow:
+    predictions = [photo.prediction for photo in photos if photo.prediction is not None]
+    confidences = [prediction.top_prediction_confidence for prediction in predictions]
+    seconds = [prediction.processing_time for prediction in predictions]
+    unsure = Counter(
+        unit.label for unit in units if unit.label not in (None, NOT_A_PLANT) and not unit.is_species
+    )
+    return ProcessingRow(
+        date=row.date,
+        session_id=row.session_id,
+        input_images_count=len(photos),
+        processed_images_count=row.processed_images,
+        predictions_count=len(predictions),
+        processing_time_total=sum(seconds),
+        processing_time_per_image=_mean(seconds),
+        average_confidence=_mean(confidences),
+        low_confidence_count=sum(confidence < LOW_CONFIDENCE for confidence in confidences),
+        failed_predictions=sum(photo.is_processed and photo.prediction is None for photo in photos),
+        clusters_found=len(units),
+        redundancy_reduction_ratio=1 - len(units) / len(photos) if photos else 0.0,
+        processing_metadata={
+            "analysis_version": ANALYSIS_VERSION,
+            # Units (clusters), which add up to clusters_found:
+            "counted": sum(unit.is_species for unit in units),
+            "unsure": unsure.total(),
+            "not_a_plant": sum(unit.label == NOT_A_PLANT for unit in units),
+            "unprocessed": sum(unit.label is None for unit in units),
+            "unsure_labels": {str(label): count for label, count in sorted(unsure.items(), key=str)},
+            # Photos:
+            "human_labels": sum(photo.label_source == "human" for photo in photos),
+            "low_resolution": sum(photo.low_resolution for photo in photos),
+            "models": dict(sorted(Counter(prediction.model_name for prediction in predictions).items())),
+        },
+    )
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None
