@@ -1,4 +1,4 @@
-"""The day's analysis: photos and labels in, one metrics row out; and the recomputation of the days that changed."""
+"""The day's analysis: photos and labels in, one metrics row out; and the recomputing of days that changed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any, Protocol
 
-from lib.diversity.day_metrics import day_metrics
+from lib.diversity.day_columns import day_columns
 from lib.photos.duplicates import Item, Membership, cluster
 from lib.store.records import DayRow, Photo, ProcessingRow, Session
 
@@ -86,38 +86,32 @@ def analyse_day(
 ) -> tuple[DayRow, ProcessingRow, list[Membership]]:
     """The row of `day` from its `photos`, how they were processed, and which photo repeats which.
 
-    Pure: the result depends on the arguments alone, not on the order of the photos, and `computed_at` is left to
-    the caller. A cluster of near-duplicates is one unit; with `session_id` None the photos may come from several
-    sessions, and clusters stay within each. A unit carries its newest human label, else the label of its
-    representative (of its best labelled photo while that one has none). Only units labelled to species are
+    Pure: the result depends on the arguments alone, not on the order of the photos, and `computed_at` is left
+    to the caller. A cluster of near-duplicates is one unit; with `session_id` None the photos may come from
+    several sessions, and clusters stay within each. A unit carries its newest human label, else the label of
+    its representative (of its best labelled photo while that one has none). Only units labelled to species are
     counted as such: the others stand as numbers in `processing_metadata`.
     """
     photos = sorted(photos, key=lambda photo: photo.id)
     memberships = _clusters(photos)
     units = _units(photos, memberships)
-    counts = Counter(unit.label for unit in units if unit.is_species and unit.label)
-    species = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    counted = counts.total()
+    confidences: dict[str, list[float]] = defaultdict(list)
+    for unit in units:
+        if unit.is_species and unit.label is not None:
+            confidences[unit.label].append(unit.confidence)
+    columns = day_columns(
+        {name: len(each) for name, each in confidences.items()},
+        {name: sum(each) / len(each) for name, each in confidences.items()},
+    )
     classified = [photo for photo in photos if photo.prediction is not None or photo.label_source == "human"]
     row = DayRow(
         date=day,
         session_id=session_id,
         total_images=len(photos),
         processed_images=len(classified),
-        species_counts=dict(species),
-        species_frequencies={name: count / counted for name, count in species},
-        top_species=[
-            {
-                "species_name": name,
-                "count": count,
-                "frequency": count / counted,
-                "average_confidence": _mean([unit.confidence for unit in units if unit.label == name]),
-            }
-            for name, count in species
-        ],
         model_name=model_name,
         inputs_digest=inputs_digest(day, photos, model_name, session_id),
-        **asdict(day_metrics(counts)),
+        **asdict(columns),
     )
     return row, _processing(row, photos, units), memberships
 
@@ -138,17 +132,15 @@ def inputs_digest(day: date, photos: Iterable[Photo], model_name: str, session_i
 def model_of(photos: Iterable[Photo]) -> str:
     """The model that speaks for a day: of the newest prediction; empty when nothing is classified yet."""
     predictions = [photo.prediction for photo in photos if photo.prediction is not None]
-    newest = max(
-        predictions, key=lambda prediction: (prediction.timestamp, prediction.model_name), default=None
-    )
+    newest = max(predictions, key=lambda each: (each.timestamp, each.model_name), default=None)
     return "" if newest is None else newest.model_name
 
 
 def recompute(store: DayStore, session_id: int, dates: Iterable[date]) -> RecomputeReport:
     """Bring the rows of `dates` in step with the photos of `session_id`, and the pooled days with them.
 
-    Each day has a transaction of its own, so that a long run may be stopped and repeated, and two runs at once
-    end as one would. A day whose inputs have not changed is left alone; a day without photos is removed.
+    Each day has a transaction of its own, so that a long run may be stopped and repeated, and two runs at
+    once end as one would. A day whose inputs have not changed is left alone; a day without photos is removed.
     """
     computed = unchanged = removed = 0
     for day in sorted(set(dates)):
@@ -161,20 +153,20 @@ def recompute(store: DayStore, session_id: int, dates: Iterable[date]) -> Recomp
             elif store.day(day, session_id) is not None:
                 store.delete_day(day, session_id)
                 removed += 1
-        _recompute_pooled(store, day)
+        if len(store.sessions()) > 1:
+            recompute_pooled(store, [day])
     return RecomputeReport(computed, unchanged, removed)
 
 
-def _recompute_pooled(store: DayStore, day: date) -> None:
-    """Keep the day over all sessions, which exists only while more than one session has photos on it."""
-    if len(store.sessions()) < 2:
-        return
-    with store.day_transaction(None):
-        photos = store.day_photos(None, day)
-        if len({photo.session_id for photo in photos}) > 1:
-            _refresh(store, day, photos, None)
-        else:
-            store.delete_day(day, None)
+def recompute_pooled(store: DayStore, dates: Iterable[date]) -> None:
+    """Keep the days over all sessions, each of which exists only while several sessions have photos on it."""
+    for day in sorted(set(dates)):
+        with store.day_transaction(None):
+            photos = store.day_photos(None, day)
+            if len({photo.session_id for photo in photos}) > 1:
+                _refresh(store, day, photos, None)
+            else:
+                store.delete_day(day, None)
 
 
 def _refresh(store: DayStore, day: date, photos: list[Photo], session_id: int | None) -> bool:
@@ -252,14 +244,8 @@ def _confidence(photo: Photo) -> float:
     """What the model gives the photo's own label; 0 when the label is not among its kept predictions."""
     if photo.prediction is None:
         return 0.0
-    return next(
-        (
-            float(each["confidence"])
-            for each in photo.prediction.predictions
-            if each.get("species") == photo.label
-        ),
-        0.0,
-    )
+    kept = {each.get("species"): float(each["confidence"]) for each in photo.prediction.predictions}
+    return kept.get(photo.label, 0.0)
 
 
 def _labelled_at(photo: Photo) -> datetime:
@@ -287,7 +273,9 @@ def _processing(row: DayRow, photos: Sequence[Photo], units: Sequence[Unit]) -> 
         processing_time_per_image=_mean(seconds),
         average_confidence=_mean(confidences),
         low_confidence_count=sum(confidence < LOW_CONFIDENCE for confidence in confidences),
-        failed_predictions=sum(photo.is_processed and photo.prediction is None for photo in photos),
+        failed_predictions=sum(
+            photo.is_processed and photo.prediction is None and photo.label_source is None for photo in photos
+        ),
         clusters_found=len(units),
         redundancy_reduction_ratio=1 - len(units) / len(photos) if photos else 0.0,
         processing_metadata={
