@@ -88,9 +88,11 @@ def invalid(errors: Sequence[FieldError]) -> Problem:
     return Problem(422, "Invalid request", f"Not accepted: {names}.", kind="invalid-request", errors=errors)
 
 
-def not_found(detail: str = "There is nothing here.", **extensions: Any) -> Problem:
+def not_found(
+    detail: str = "There is nothing here.", errors: Sequence[FieldError] = (), **extensions: Any
+) -> Problem:
     """404; also for objects of other users, whose existence is not confirmed."""
-    return Problem(404, detail=detail, kind="not-found", **extensions)
+    return Problem(404, detail=detail, kind="not-found", errors=errors, **extensions)
 
 
 def unauthorized(detail: str) -> Problem:

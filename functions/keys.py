@@ -1,0 +1,65 @@
+"""GET, POST and DELETE /api/keys: list (never the secret), create, revoke."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+import msgspec
+
+from lib import keys, shapes
+from lib.dispatcher import Call
+from lib.operations import operation
+from lib.problems import forbidden, not_found
+from lib.scope import Identifier
+from lib.shapes import KeyShape
+
+Scope = Literal["read", "write", "jobs"]
+
+
+class NewKey(msgspec.Struct):
+    """A key may only carry scopes that the key that makes it carries."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=100)] = "key"
+    scopes: Annotated[list[Scope], msgspec.Meta(min_length=1, max_length=3)] = msgspec.field(
+        default_factory=lambda: ["read", "write"]
+    )
+
+
+class MadeKey(KeyShape, kw_only=True):
+    """The only answer that ever holds the secret."""
+
+    secret: str
+
+
+class Keys(msgspec.Struct):
+    keys: list[KeyShape]
+
+
+class Query(msgspec.Struct):
+    """Which key to revoke."""
+
+    id: Identifier
+
+
+@operation("The user's keys, without their secrets")
+def get(call: Call) -> Keys:
+    return Keys([shapes.key(record) for record in call.services.database.keys(call.mine.user_id)])
+
+
+@operation("A new key, shown this once", status=201)
+def post(call: Call, body: NewKey) -> MadeKey:
+    scopes = tuple(dict.fromkeys(body.scopes))
+    if not set(scopes) <= call.identity.scopes:
+        raise forbidden("A key cannot give scopes that it does not have itself.")
+    secret, digest, prefix = keys.new_key()
+    made = call.services.database.add_key(
+        call.mine.user_id, name=body.name, digest=digest, prefix=prefix, scopes=scopes
+    )
+    return MadeKey(**msgspec.structs.asdict(shapes.key(made)), secret=secret)
+
+
+@operation("Revoke a key, at once and for good", status=204, problems=(404,))
+def delete(call: Call, query: Query) -> None:
+    if not call.services.database.revoke_key(call.mine.user_id, query.id, datetime.now(UTC)):
+        raise not_found("There is no key with this number.")

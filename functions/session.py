@@ -1,0 +1,76 @@
+"""GET, PATCH and DELETE /api/sessions/{id}: one field, plot or campaign."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from lib import analysis, shapes
+from lib.dispatcher import Call
+from lib.operations import operation
+from lib.problems import not_found
+from lib.scope import IdPath, check_place
+from lib.shapes import SessionShape
+from lib.store.records import Session
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+Description = Annotated[str, msgspec.Meta(max_length=2000)]
+Latitude = Annotated[float, msgspec.Meta(ge=-90, le=90)]
+Longitude = Annotated[float, msgspec.Meta(ge=-180, le=180)]
+Zone = Annotated[str, msgspec.Meta(max_length=64)]
+
+
+class Change(msgspec.Struct):
+    """Only the fields that are sent change; photos keep the day they were given."""
+
+    session_name: Name | UnsetType = UNSET
+    description: Description | UnsetType = UNSET
+    start_date: date | None | UnsetType = UNSET
+    end_date: date | None | UnsetType = UNSET
+    timezone: Zone | UnsetType = UNSET
+    latitude: Latitude | None | UnsetType = UNSET
+    longitude: Longitude | None | UnsetType = UNSET
+
+
+@operation("One session")
+def get(call: Call, path: IdPath) -> SessionShape:
+    return shapes.session(_session(call, path.id))
+
+
+@operation("Change a session", problems=(422,))
+def patch(call: Call, path: IdPath, body: Change) -> SessionShape:
+    before = _session(call, path.id)
+    changes: dict[str, Any] = {
+        name: value for name, value in msgspec.structs.asdict(body).items() if value is not UNSET
+    }
+    if "session_name" in changes:
+        changes["session_name"] = changes["session_name"].strip()
+    after = {name: changes.get(name, getattr(before, name)) for name in _CHECKED}
+    check_place(**after)
+    if not changes:
+        return shapes.session(before)
+    return shapes.session(call.mine.update_session(path.id, **changes))
+
+
+_CHECKED = ("session_name", "start_date", "end_date", "timezone", "latitude", "longitude")
+
+
+@operation("Delete a session with its photos and days", status=204)
+def delete(call: Call, path: IdPath) -> None:
+    _session(call, path.id)
+    store = call.mine
+    paths, dates = store.delete_session(path.id)
+    # The rows are gone first: a crash here leaves files without rows, which the next sweep removes.
+    for photo_path in paths:
+        call.services.photos.delete(photo_path)
+    analysis.recompute_pooled(store, dates)
+
+
+def _session(call: Call, session_id: int) -> Session:
+    found = call.mine.session(session_id)
+    if found is None:
+        raise not_found("There is no session with this number.")
+    return found

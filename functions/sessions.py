@@ -1,0 +1,62 @@
+"""GET and POST /api/sessions: the fields, plots and campaigns of a user."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated
+
+import msgspec
+from flask import Response
+
+from lib import operations, shapes
+from lib.dispatcher import Call
+from lib.operations import operation
+from lib.scope import check_place
+from lib.shapes import SessionShape
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+Description = Annotated[str, msgspec.Meta(max_length=2000)]
+Latitude = Annotated[float, msgspec.Meta(ge=-90, le=90)]
+Longitude = Annotated[float, msgspec.Meta(ge=-180, le=180)]
+Zone = Annotated[str, msgspec.Meta(max_length=64, examples=["Asia/Tokyo"])]
+
+
+class NewSession(msgspec.Struct):
+    """Without a time zone the site's is used; coordinates come in pairs."""
+
+    session_name: Name
+    description: Description = ""
+    start_date: date | None = None
+    end_date: date | None = None
+    timezone: Zone | None = None
+    latitude: Latitude | None = None
+    longitude: Longitude | None = None
+
+
+class Sessions(msgspec.Struct):
+    """Newest first."""
+
+    sessions: list[SessionShape]
+
+
+@operation("The user's sessions, newest first")
+def get(call: Call) -> Sessions:
+    return Sessions([shapes.session(record) for record in call.mine.sessions()])
+
+
+@operation("A new session", status=201, problems=(422,))
+def post(call: Call, body: NewSession) -> SessionShape:
+    name = body.session_name.strip()
+    check_place(name, body.start_date, body.end_date, body.timezone, body.latitude, body.longitude)
+    made = call.mine.create_session(
+        session_name=name,
+        description=body.description,
+        start_date=body.start_date,
+        end_date=body.end_date,
+        timezone=body.timezone or call.settings.site_timezone,
+        latitude=body.latitude,
+        longitude=body.longitude,
+    )
+    reply = Response(operations.encode(shapes.session(made)), status=201, content_type=operations.JSON)
+    reply.headers["Location"] = f"/api/sessions/{made.id}"
+    return reply  # type: ignore[return-value]  # the declared shape, with a header of its own

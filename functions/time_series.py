@@ -1,0 +1,74 @@
+"""GET /api/time-series: metrics over the surveyed days of a period."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from lib import calendars
+from lib.dispatcher import Call
+from lib.operations import operation
+from lib.problems import Problem
+from lib.scope import Period, rows_of
+from lib.store.records import METRICS
+
+DEFAULT_METRICS = ("shannon_diversity", "species_richness", "pielou_evenness")
+
+
+class Query(Period):
+    """`metrics`: names separated by commas."""
+
+    metrics: Annotated[str, msgspec.Meta(max_length=500, examples=["shannon_diversity,hill_q1"])] | None = None
+
+
+class Interval(msgspec.Struct):
+    """Bounds day by day; null where none was computed."""
+
+    low: list[float | None]
+    high: list[float | None]
+
+
+class TimeSeries(msgspec.Struct):
+    """Lists of equal length, ordered by date; days without a survey are absent."""
+
+    dates: list[str]
+    metrics: dict[str, list[float | None]]
+    intervals: dict[str, Interval]
+    total_points: int
+    sample: bool
+
+
+@operation("Metrics over time")
+def get(call: Call, query: Query) -> TimeSeries:
+    metrics = _metrics(query.metrics)
+    store = call.store
+    rows = rows_of(store, query)
+    intervals = {}
+    for metric in metrics:
+        bounds = [calendars.interval_of(row, metric) for row in rows]
+        intervals[metric] = Interval([low for low, _ in bounds], [high for _, high in bounds])
+    return TimeSeries(
+        dates=[row.date.isoformat() for row in rows],
+        metrics={metric: [calendars.value_of(row, metric) for row in rows] for metric in metrics},
+        intervals=intervals,
+        total_points=len(rows),
+        sample=store.sample,
+    )
+
+
+def _metrics(listed: str | None) -> list[str]:
+    if listed is None:
+        return list(DEFAULT_METRICS)
+    names = list(dict.fromkeys(part.strip() for part in listed.split(",") if part.strip()))
+    unknown = [name for name in names if name not in METRICS]
+    if unknown or not names:
+        reason = f"must be names from: {', '.join(METRICS)}"
+        raise Problem(
+            400,
+            "Malformed request",
+            f"metrics: {reason}.",
+            kind="malformed-request",
+            errors=[{"field": "metrics", "reason": reason}],
+        )
+    return names

@@ -1,0 +1,181 @@
+"""POST /api/upload: 1 to 50 photos in, the species of each and the metrics of their days out."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from datetime import date
+from typing import Annotated, Any
+
+import msgspec
+from flask import Response
+
+from lib import operations, shapes
+from lib.dispatcher import Call
+from lib.intake import MAX_FILES, Incoming, Intake, Outcome, Receipt
+from lib.operations import operation
+from lib.problems import Problem, not_found
+from lib.scope import Identifier
+from lib.shapes import DayMetrics, ImageShape
+from lib.store.records import Session
+
+_IDEMPOTENCY_KEY = re.compile(r"^[\x21-\x7e]{1,200}$")
+_BLOCK = 1024 * 1024  # bytes
+
+
+class Form(msgspec.Struct):
+    """`file` works as well as `files`. `date` counts for photos that do not say when they were taken."""
+
+    files: Annotated[
+        list[bytes] | None,
+        msgspec.Meta(
+            description="1 to 50 photos: JPEG, PNG, WebP or HEIC, at most 10 MB each.",
+            extra_json_schema={"items": {"type": "string", "format": "binary"}},
+        ),
+    ] = None
+    session_id: Identifier | None = None
+    date: date | None = None
+
+
+class Result(msgspec.Struct):
+    """One file: `status` is created, duplicate or rejected; the problem says why it was refused or must wait."""
+
+    filename: str
+    status: str
+    image: ImageShape | None
+    problem: dict[str, Any] | None
+
+
+class ModelShape(msgspec.Struct):
+    name: str | None
+    version: str | None
+
+
+class Uploaded(msgspec.Struct):
+    """The files in the order they were sent, and the rows of the days they belong to."""
+
+    session_id: int
+    results: list[Result]
+    metrics: dict[str, DayMetrics]
+    model: ModelShape
+    processing_time: float
+
+
+@operation(
+    "Upload photos",
+    status=201,
+    problems=(404, 409, 415, 422, 507),
+    form=Form,
+    headers={"Idempotency-Key": "The same key with the same files answers the first request's answer again."},
+)
+def post(call: Call) -> Uploaded:
+    form = operations.read_form(post.operation, call.request.form.to_dict(flat=False))  # type: ignore[attr-defined]
+    incoming = _incoming(call)
+    session = _session(call, form.session_id)
+    key = call.request.headers.get("Idempotency-Key")
+    if key is None:
+        status, body = _upload(call, session, form.date, incoming)
+        return _json(status, body)
+    if not _IDEMPOTENCY_KEY.match(key):
+        raise Problem(
+            400,
+            detail="Idempotency-Key: must be 1 to 200 visible ASCII characters.",
+            kind="malformed-request",
+            errors=[{"field": "Idempotency-Key", "reason": "must be 1 to 200 visible ASCII characters"}],
+        )
+    stored = call.mine.idempotent(key, _digest(session.id, form.date, incoming))
+    if stored is not None:
+        replayed = _json(stored.status, msgspec.json.encode(stored.response))
+        replayed.headers["Idempotent-Replayed"] = "true"
+        return replayed
+    try:
+        status, body = _upload(call, session, form.date, incoming)
+    except BaseException:
+        call.mine.forget_idempotent(key)  # nothing was answered, so the same key may try again
+        raise
+    call.mine.finish_idempotent(key, status, msgspec.json.decode(body))
+    return _json(status, body)
+
+
+def _upload(call: Call, session: Session, day: date | None, incoming: list[Incoming]) -> tuple[int, bytes]:
+    intake = Intake(call.mine, call.services.photos, call.settings.model_dir)
+    receipt = intake.receive(session, day, incoming)
+    if not receipt.taken:
+        raise _none_taken(call, receipt)
+    call.services.backlog.nudge()
+    reply = Uploaded(
+        session_id=receipt.session_id,
+        results=[_result(call, outcome) for outcome in receipt.outcomes],
+        metrics={day.isoformat(): shapes.day(row) for day, row in receipt.days.items()},
+        model=ModelShape(receipt.model_name, receipt.model_version),
+        processing_time=receipt.seconds,
+    )
+    return (201 if receipt.created else 200), msgspec.json.encode(reply)
+
+
+def _result(call: Call, outcome: Outcome) -> Result:
+    problem = outcome.problem.as_dict(call.request.path, call.request_id) if outcome.problem else None
+    image = shapes.image(outcome.photo) if outcome.photo else None
+    return Result(outcome.filename, outcome.status, image, problem)
+
+
+def _none_taken(call: Call, receipt: Receipt) -> Problem:
+    """The refusal of a request none of whose files was a photo that could be taken."""
+    problems = [outcome.problem for outcome in receipt.outcomes if outcome.problem]
+    statuses = {problem.status for problem in problems}
+    only = problems[0] if len(problems) == 1 else None
+    return Problem(
+        statuses.pop() if len(statuses) == 1 else 422,
+        only.title if only else "No photo taken",
+        only.detail if only else f"None of the {len(problems)} files was taken; each one's reason is listed.",
+        kind=only.kind if only else "no-photo-taken",
+        errors=[error for problem in problems for error in problem.errors],
+        results=[msgspec.to_builtins(_result(call, outcome)) for outcome in receipt.outcomes],
+    )
+
+
+def _incoming(call: Call) -> list[Incoming]:
+    sent = call.request.files.getlist("files") + call.request.files.getlist("file")
+    files = [Incoming(each.filename or "", each.stream) for each in sent]
+    reason = None
+    if not files:
+        reason = "send at least one photo, as multipart/form-data"
+    elif len(files) > MAX_FILES:
+        reason = f"at most {MAX_FILES} photos a request; these are {len(files)}"
+    if reason:
+        raise Problem(
+            400,
+            "Malformed request",
+            f"files: {reason}.",
+            kind="malformed-request",
+            errors=[{"field": "files", "reason": reason}],
+        )
+    return files
+
+
+def _session(call: Call, session_id: int | None) -> Session:
+    """The session asked for, else the newest, else a first one."""
+    if session_id is None:
+        return call.mine.default_session(call.settings.site_timezone)
+    found = call.mine.session(session_id)
+    if found is None:
+        raise not_found(
+            "There is no session with this number.", errors=[{"field": "session_id", "reason": "unknown"}]
+        )
+    return found
+
+
+def _digest(session_id: int, day: date | None, incoming: list[Incoming]) -> str:
+    """What makes two requests the same: session, date and files with their names, in order."""
+    whole = hashlib.sha256(f"{session_id}\n{day}\n".encode())
+    for each in incoming:
+        content = hashlib.sha256()
+        while block := each.stream.read(_BLOCK):
+            content.update(block)
+        each.stream.seek(0)
+        whole.update(f"{each.filename}\0".encode(errors="surrogatepass") + content.digest())
+    return whole.hexdigest()
+
+
+def _json(status: int, body: bytes) -> Any:
+    return Response(body, status=status, content_type=operations.JSON)

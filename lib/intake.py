@@ -1,0 +1,212 @@
+"""One photo's way in: checked, stored durably, classified, and its day analysed anew."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import IO, Any
+
+from PIL import Image
+
+from lib import analysis, classifier
+from lib.photos.decode import decode
+from lib.photos.duplicates import fingerprint
+from lib.photos.exif import capture_day
+from lib.photos.identify import MAX_BYTES, inspect, shown_name
+from lib.photos.quality import assess
+from lib.photos.storage import PhotoFiles
+from lib.problems import Problem
+from lib.store.database import UserStore
+from lib.store.records import DayRow, NewPhoto, Photo, Prediction, Session
+
+LOG = logging.getLogger("weeds.intake")
+MAX_FILES = 50
+LONGEST_FILENAME = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A file as it was sent: what the sender calls it, and its bytes."""
+
+    filename: str
+    stream: IO[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one file: created, duplicate or rejected.
+
+    A created photo can carry a problem as well: it is safe, but not classified yet, and the problem says why.
+    """
+
+    filename: str
+    status: str
+    photo: Photo | None = None
+    problem: Problem | None = None
+
+
+@dataclass(slots=True)
+class Receipt:
+    """What became of all files of one request, and the rows of the days they touched."""
+
+    session_id: int
+    outcomes: list[Outcome] = field(default_factory=list)
+    days: dict[date, DayRow] = field(default_factory=dict)
+    model_name: str | None = None
+    model_version: str | None = None
+    seconds: float = 0.0
+
+    @property
+    def taken(self) -> bool:
+        """True when at least one file is now, or was already, among the photos."""
+        return any(outcome.photo is not None for outcome in self.outcomes)
+
+    @property
+    def created(self) -> bool:
+        """True when at least one photo is new."""
+        return any(outcome.status == "created" for outcome in self.outcomes)
+
+
+class Intake:
+    """Takes photos for one user; `model_dir` is the model folder that names them."""
+
+    def __init__(self, store: UserStore, files: PhotoFiles, model_dir: Path) -> None:
+        self.store = store
+        self.files = files
+        self.model_dir = model_dir
+
+    def receive(self, session: Session, form_date: date | None, incoming: Iterable[Incoming]) -> Receipt:
+        """Take every file that is a photo; the others are refused one by one, each with its reason.
+
+        A photo is on disk and in the database before it is classified, so that a crash at any instant loses none
+        that was acknowledged. Whatever ends the work early, the days touched so far are analysed.
+        """
+        started = time.monotonic()
+        receipt = Receipt(session.id)
+        try:
+            for each in incoming:
+                receipt.outcomes.append(self._take(session, form_date, each))
+        finally:
+            touched = {outcome.photo.date for outcome in receipt.outcomes if outcome.photo}
+            analysis.recompute(self.store, session.id, touched)
+        receipt.outcomes = [self._renewed(outcome) for outcome in receipt.outcomes]
+        for day in sorted(touched):
+            row = self.store.day(day, session.id)
+            if row is not None:
+                receipt.days[day] = row
+        model = classifier.loaded()
+        if model is not None:
+            receipt.model_name, receipt.model_version = model.name, model.version
+        receipt.seconds = time.monotonic() - started
+        return receipt
+
+    def classify(self, photo: Photo, image: Image.Image | None = None) -> Problem | None:
+        """Ask the model about a stored photo and keep its answer; the problem says why there is none.
+
+        A photo that can no longer be decoded is marked as processed without a prediction, so that it is not
+        tried for ever; one that waits for the model stays unprocessed.
+        """
+        try:
+            if image is None:
+                with self.files.open(photo.path) as stored:
+                    image = decode(stored.read(), filename=photo.original_filename).image
+            found = classifier.get(self.model_dir).classify(image)
+        except classifier.ModelUnavailable as error:
+            LOG.warning("no model: %s", error)
+            return _waiting("The photo is kept. It is not classified yet, because no model can be loaded.")
+        except classifier.Busy:
+            return _waiting("The photo is kept. It is classified as soon as the photos before it are.")
+        except (Problem, OSError) as error:
+            LOG.exception("photo %d cannot be classified", photo.id)
+            self.store.mark_failed(photo.id)
+            return error if isinstance(error, Problem) else _waiting("The stored photo cannot be read.")
+        self.store.save_prediction(photo.id, _prediction(found, self.model_dir), found.label, found.label_level)
+        return None
+
+    def _take(self, session: Session, form_date: date | None, incoming: Incoming) -> Outcome:
+        name = shown_name(incoming.filename)
+        try:
+            data = incoming.stream.read(MAX_BYTES + 1)
+            header = inspect(data, name)
+            digest = hashlib.sha256(data).hexdigest()
+            known = self.store.photo_by_digest(session.id, digest)
+            if known is not None:
+                return self._duplicate(name, known)
+            decoded = decode(data, filename=name, header=header)
+            captured = capture_day(header.exif, session.timezone, form_date, datetime.now(UTC))
+            quality = assess(decoded.image)
+            path = self.files.put(session.id, digest, header.extension, data)
+        except Problem as problem:
+            return Outcome(name, "rejected", problem=problem)
+        new = NewPhoto(
+            session_id=session.id,
+            path=path,
+            date=captured.date,
+            date_source=captured.source,
+            captured_at=captured.captured_at,
+            original_filename=name[:LONGEST_FILENAME],
+            width=decoded.width,
+            height=decoded.height,
+            file_size_bytes=len(data),
+            sha256=digest,
+            media_type=header.media_type,
+            blur_score=quality.blur_score,
+            exposure_score=quality.exposure_score,
+            brightness_mean=quality.brightness_mean,
+            contrast_std=quality.contrast_std,
+            quality_score=quality.score,
+            low_resolution=header.low_resolution,
+            fingerprint=fingerprint(decoded.image),
+        )
+        try:
+            photo, created = self.store.add_photo(new)
+        except BaseException:
+            self.files.delete(path)  # no row will ever name this file
+            raise
+        if not created:  # the same bytes came in beside this request
+            self.files.delete(path)
+            return self._duplicate(name, photo)
+        return Outcome(name, "created", photo, self.classify(photo, decoded.image))
+
+    def _duplicate(self, name: str, photo: Photo) -> Outcome:
+        """Sending a photo again is also how a person asks again about one that is not classified yet."""
+        problem = None if photo.is_processed else self.classify(photo)
+        return Outcome(name, "duplicate", photo, problem)
+
+    def _renewed(self, outcome: Outcome) -> Outcome:
+        """The outcome with the photo as it stands after classification and clustering."""
+        if outcome.photo is None:
+            return outcome
+        return Outcome(outcome.filename, outcome.status, self.store.photo(outcome.photo.id), outcome.problem)
+
+
+def _waiting(detail: str) -> Problem:
+    return Problem(503, "Not classified yet", detail, kind="not-yet-classified")
+
+
+def _prediction(found: classifier.Classification, model_dir: Path) -> Prediction:
+    model = classifier.get(model_dir)
+    top: Any = found.predictions[0] if found.predictions else None
+    return Prediction(
+        model_name=model.name,
+        processing_time=found.seconds,
+        timestamp=datetime.now(UTC),
+        predictions=[
+            {
+                "species": each.species,
+                "common_name": each.common_name,
+                "confidence": each.confidence,
+                "taxonomic_level": each.taxonomic_level,
+            }
+            for each in found.predictions
+        ],
+        top_prediction_species=top.species if top else "",
+        top_prediction_confidence=top.confidence if top else 0.0,
+        mean_confidence=found.mean_confidence,
+        prediction_entropy=found.entropy,
+    )

@@ -1,0 +1,77 @@
+"""The query parameters that several read routes share: which session, from when to when."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+
+from lib.config import is_timezone
+from lib.problems import FieldError, Problem, invalid, not_found
+
+if TYPE_CHECKING:
+    from lib.store.interface import ReadStore
+    from lib.store.records import DayRow
+
+Identifier = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1, description="A number from an earlier answer.")]
+Year = Annotated[int, msgspec.Meta(ge=1900, le=2200)]
+
+
+class IdPath(msgspec.Struct):
+    """The path parameter of one object."""
+
+    id: Identifier
+
+
+class Period(msgspec.Struct):
+    """A span of days, both ends included, of one session or of all."""
+
+    start_date: date | None = None
+    end_date: date | None = None
+    session: Identifier | None = None
+
+
+def check_session(store: ReadStore, session_id: int | None) -> None:
+    """404 when the session is not the caller's."""
+    if session_id is not None and all(session.id != session_id for session in store.sessions()):
+        raise not_found(
+            "There is no session with this number.", errors=[{"field": "session", "reason": "unknown"}]
+        )
+
+
+def rows_of(store: ReadStore, period: Period) -> list[DayRow]:
+    """The rows of a period; 400 when it ends before it starts."""
+    if period.start_date and period.end_date and period.end_date < period.start_date:
+        raise Problem(
+            400,
+            "Malformed request",
+            "end_date lies before start_date.",
+            kind="malformed-request",
+            errors=[{"field": "end_date", "reason": "lies before start_date"}],
+        )
+    check_session(store, period.session)
+    return store.days(period.session, period.start_date, period.end_date)
+
+
+def check_place(
+    session_name: str,
+    start_date: date | None,
+    end_date: date | None,
+    timezone: str | None,
+    latitude: float | None,
+    longitude: float | None,
+) -> None:
+    """422 naming every field of a session that contradicts the world or another field."""
+    errors: list[FieldError] = []
+    if not session_name or not session_name.isprintable():
+        errors.append({"field": "session_name", "reason": "must hold visible characters, on one line"})
+    if start_date and end_date and end_date < start_date:
+        errors.append({"field": "end_date", "reason": "lies before start_date"})
+    if timezone is not None and not is_timezone(timezone):
+        errors.append({"field": "timezone", "reason": "is not an IANA time zone such as Asia/Tokyo"})
+    if (latitude is None) != (longitude is None):
+        missing = "latitude" if latitude is None else "longitude"
+        errors.append({"field": missing, "reason": "latitude and longitude are given together"})
+    if errors:
+        raise invalid(errors)
