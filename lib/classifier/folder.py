@@ -1,0 +1,137 @@
+"""The model folder: `model.json` read and checked, every file compared with its digest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lib.classifier.refusals import ModelUnavailable
+
+REQUIRED_FILES = ("model.onnx", "labels.csv")
+RESAMPLES = ("bilinear", "bicubic")
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """The checked contents of a `model.json`; `raw` is the whole document."""
+
+    name: str
+    version: str
+    input_width: int
+    input_height: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    resize_short_side: int
+    resample: str
+    temperature: float
+    prior: tuple[float, ...]
+    digests: Mapping[str, str]
+    out_of_domain: Mapping[str, Any]
+    raw: dict[str, Any]
+
+
+def read(folder: Path) -> Card:
+    """The card of a model folder, its files verified. Raises ModelUnavailable with the first thing that is
+    wrong.
+    """
+    if not folder.is_dir():
+        raise ModelUnavailable("the model folder does not exist (MODEL_DIR).")
+    try:
+        raw = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    except OSError:
+        raise ModelUnavailable("the model folder has no readable model.json.") from None
+    except ValueError:
+        raise ModelUnavailable("model.json is not valid JSON.") from None
+    if not isinstance(raw, dict):
+        raise ModelUnavailable("model.json must be an object.")
+    card = parse(raw)
+    verify(folder, card.digests)
+    return card
+
+
+def parse(raw: dict[str, Any]) -> Card:
+    """Check every field of a `model.json`; raises ModelUnavailable naming the first bad one."""
+    size = _numbers(raw, "input_size", 2)
+    short = _number(_object(raw, "resize"), "short_side", "resize.short_side")
+    resample = _object(raw, "resize").get("resample")
+    prior = _numbers(raw, "prior")
+    temperature = _number(raw, "temperature")
+    std = _numbers(raw, "std", 3)
+    digests = _object(raw, "sha256")
+    checks = {
+        "name": isinstance(raw.get("name"), str) and bool(raw.get("name")),
+        "version": isinstance(raw.get("version"), str),
+        "input_size": all(side == int(side) and 16 <= side <= 2048 for side in size),
+        "resize.short_side": short == int(short) and short > 0 and min(size) <= short,
+        "resize.resample": resample in RESAMPLES,
+        "crop": raw.get("crop") == "center",
+        "std": all(value > 0 for value in std),
+        "temperature": temperature > 0,
+        "prior": all(value > 0 for value in prior) and abs(math.fsum(prior) - 1) < 1e-3,
+        "sha256": all(isinstance(digest, str) for digest in digests.values()),
+        "out_of_domain": isinstance(raw.get("out_of_domain", {}), dict),
+    }
+    for field, good in checks.items():
+        if not good:
+            raise ModelUnavailable(f"model.json: {field} is missing or not usable.")
+    total = math.fsum(prior)
+    return Card(
+        name=raw["name"],
+        version=raw["version"],
+        input_height=int(size[0]),
+        input_width=int(size[1]),
+        mean=_numbers(raw, "mean", 3),
+        std=std,
+        resize_short_side=int(short),
+        resample=str(resample),
+        temperature=temperature,
+        prior=tuple(value / total for value in prior),
+        digests=digests,
+        out_of_domain=raw.get("out_of_domain", {}),
+        raw=raw,
+    )
+
+
+def verify(folder: Path, digests: Mapping[str, str]) -> None:
+    """Compare every listed file with its SHA-256; `model.onnx` and `labels.csv` must be listed."""
+    for name in REQUIRED_FILES:
+        if name not in digests:
+            raise ModelUnavailable(f"model.json gives no sha256 for {name}.")
+    for name, expected in digests.items():
+        if Path(name).name != name:
+            raise ModelUnavailable("model.json: sha256 may name files of the folder only.")
+        try:
+            with (folder / name).open("rb") as file:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError:
+            raise ModelUnavailable(f"{name} is missing from the model folder.") from None
+        if found != expected.lower():
+            raise ModelUnavailable(
+                f"{name} is not the file that model.json was written for (its sha256 differs)."
+            )
+
+
+def _object(raw: Mapping[str, Any], field: str) -> dict[str, Any]:
+    value = raw.get(field)
+    if not isinstance(value, dict):
+        raise ModelUnavailable(f"model.json: {field} is missing or not usable.")
+    return value
+
+
+def _number(raw: Mapping[str, Any], field: str, name: str | None = None) -> float:
+    value = raw.get(field)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ModelUnavailable(f"model.json: {name or field} is missing or not usable.")
+    return float(value)
+
+
+def _numbers(raw: Mapping[str, Any], field: str, length: int | None = None) -> tuple[float, ...]:
+    value = raw.get(field)
+    if not isinstance(value, list) or not value or (length is not None and len(value) != length):
+        raise ModelUnavailable(f"model.json: {field} is missing or not usable.")
+    return tuple(_number({field: item}, field) for item in value)

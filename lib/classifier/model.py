@@ -1,0 +1,158 @@
+"""One loaded model: its session, its labels, and the way from a photo to a classification."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnxruntime
+
+from lib.classifier import Classification, Prediction, domain, folder, preprocess, taxonomy
+from lib.classifier.refusals import ModelUnavailable
+from lib.classifier.waiting import WaitingLine
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+TOP = 5
+
+
+class Classifier:
+    """A verified model folder in memory.
+
+    `card`: the whole `model.json`. `labels`: the taxa in the order of the outputs. `prior`: share of each
+    class among the training photos, float64 (K,), sum 1: divide the probabilities by it to take the
+    training set's abundances out. `temperature`: what logits are divided by before the softmax.
+    """
+
+    def __init__(self, path: Path, line: WaitingLine | None = None) -> None:
+        """Read, verify and load; raises ModelUnavailable with a plain reason."""
+        self.folder = Path(path).resolve()
+        self._card = folder.read(self.folder)
+        self.card = self._card.raw
+        self.name = self._card.name
+        self.version = self._card.version
+        self.temperature = self._card.temperature
+        self.labels = taxonomy.read_labels(self.folder / "labels.csv")
+        self.prior = np.array(self._card.prior)
+        self._domain = domain.read(self._card, self.folder)
+        self._line = line or WaitingLine()
+        self._session = _open(self.folder / "model.onnx")
+        self._outputs = self._check_shapes()
+
+    def classify(self, image: Image.Image, species: Collection[str] | None = None) -> Classification:
+        """Name the plant in an oriented photo; `species` limits the answer to a regional list.
+
+        Photos take turns; raises Busy when too many wait. `image` is not changed.
+        """
+        with self._line.turn():
+            started = time.perf_counter()
+            logits, embedding = self._run(preprocess.tensor(image, self._card))
+            probabilities = self.probabilities(logits, embedding, species)
+            seconds = time.perf_counter() - started
+            self._line.took(seconds)
+        label = taxonomy.decide(probabilities.tolist(), self.labels)
+        # A stable sort of the negated figures: equal ones stay in the order of the labels.
+        best = np.argsort(-probabilities, kind="stable")[:TOP]
+        return Classification(
+            predictions=[
+                Prediction(self.labels[i].species, self.labels[i].common_name_en, float(probabilities[i]))
+                for i in best.tolist()
+            ],
+            label=label.name,
+            label_level=label.level,
+            label_confidence=label.confidence,
+            entropy=entropy(probabilities),
+            mean_confidence=float(probabilities[best].mean()),
+            embedding=embedding,
+            seconds=seconds,
+        )
+
+    def probabilities(
+        self, logits: np.ndarray, embedding: np.ndarray | None = None, species: Collection[str] | None = None
+    ) -> np.ndarray:
+        """Probability of every species, float64 (K,), from raw logits (K,): softmax at the card's
+        temperature x P(in domain).
+
+        With a regional list, the other species' logits are masked before the softmax; whether the photo is
+        in the domain is judged on all of them. A list that names none of the model's species leaves no
+        probability.
+        """
+        scaled = logits.astype(np.float64) / self.temperature
+        if species is not None:
+            known = np.array([taxon.species in species for taxon in self.labels])
+            if not known.any():
+                return np.zeros(len(self.labels))
+            scaled = np.where(known, scaled, -np.inf)
+        shares = np.exp(scaled - scaled.max())
+        return np.asarray(shares / shares.sum() * self._domain.probability(logits, embedding))
+
+    def _run(self, tensor: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Logits (K,) and embedding (D,) or None of one prepared photo."""
+        outputs = self._session.run(self._outputs, {"image": tensor})
+        return outputs[0][0], outputs[1][0] if len(outputs) > 1 else None
+
+    def _check_shapes(self) -> list[str]:
+        """The outputs to ask for; refuses a graph that does not fit its card and labels, by running it
+        once.
+        """
+        inputs = {node.name: node for node in self._session.get_inputs()}
+        names = [node.name for node in self._session.get_outputs()]
+        if list(inputs) != ["image"] or inputs["image"].type != "tensor(float)" or "logits" not in names:
+            raise ModelUnavailable("model.onnx must take `image` (float32) and give `logits`.")
+        asked = [name for name in ("logits", "embedding") if name in names]
+        blank = np.zeros((1, 3, self._card.input_height, self._card.input_width), np.float32)
+        try:
+            found = self._session.run(asked, {"image": blank})
+        except Exception:
+            raise ModelUnavailable(
+                "model.onnx does not run on an image of model.json's input_size."
+            ) from None
+        classes = len(self.labels)
+        if found[0].shape != (1, classes):
+            raise ModelUnavailable(
+                f"model.onnx does not give 1 x {classes} logits, one for each row of labels.csv."
+            )
+        if len(self.prior) != classes:
+            raise ModelUnavailable(
+                f"model.json: prior must hold {classes} numbers, one for each row of labels.csv."
+            )
+        if len(found) > 1 and (found[1].ndim != 2 or len(found[1]) != 1):
+            raise ModelUnavailable("model.onnx must give one embedding for an image.")
+        prototypes = self._domain.prototypes
+        if prototypes is not None and (len(found) < 2 or found[1].shape[1] != prototypes.shape[1]):
+            raise ModelUnavailable("the prototypes do not have the length of model.onnx's embedding.")
+        return asked
+
+
+def entropy(probabilities: np.ndarray) -> float:
+    """Shannon entropy (natural logarithm) over the species and, as one more outcome, the mass they leave."""
+    rest = max(0.0, 1.0 - float(probabilities.sum()))
+    outcomes = np.append(probabilities, rest)
+    outcomes = outcomes[outcomes > 0]
+    return max(0.0, float(-(outcomes * np.log(outcomes)).sum()))
+
+
+def _cpus() -> int:
+    """The CPUs this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _open(path: Path) -> Any:
+    options = onnxruntime.SessionOptions()
+    # The memory pattern keeps one more copy of all activations: off, the speed is the same at a quarter
+    # less memory.
+    options.enable_mem_pattern = False
+    options.intra_op_num_threads = _cpus()
+    options.inter_op_num_threads = 1
+    # Spinning threads burn a shared CPU between photos.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception:
+        raise ModelUnavailable("model.onnx cannot be loaded by ONNX Runtime.") from None
