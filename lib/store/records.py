@@ -204,3 +204,19 @@ class Photo:
     label_history: Sequence[Mapping[str, Any]]
     created_at: datetime
     prediction: Prediction | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeletedSession:
+    """What a deleted session leaves to do: files to remove, and days whose pooled row may have changed."""
+
+    paths: list[str]
+    dates: list[date]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredResponse:
+    """The answer that a request with the same Idempotency-Key got before."""
+
+    status: int
+    response: Any

@@ -1,0 +1,171 @@
+"""One database behind a small pool: connections, transactions, and failures as problems."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import peewee as pw
+from playhouse.pool import MaxConnectionsExceeded, PooledPostgresqlDatabase, PooledSqliteDatabase
+
+from lib.problems import Problem, unavailable
+from lib.store.fields import SQLITE_TYPES
+
+BUSY_SECONDS = 10  # how long a SQLite writer waits for another one
+POOL_SECONDS = 5  # how long a request waits for a free connection
+SQLITE_CONNECTIONS = 16
+POSTGRES_CONNECTIONS = 8  # a small server allows some 25 in all, and deploys overlap
+CONNECT_SECONDS = 5
+STATEMENT_SECONDS = 15
+_UNDEFINED_TABLE = "42P01"
+_DISK_FULL = "53100"
+
+Row = tuple[Any, ...]
+
+
+class _PostgresAdapter(pw.Psycopg2Adapter):
+    """Sets up each new connection once, not at every check-out from the pool."""
+
+    def connect(self, db: Any, **params: Any) -> Any:
+        from psycopg2.extras import register_default_jsonb
+
+        conn = super().connect(db, **params)  # type: ignore[no-untyped-call]
+        conn.autocommit = True
+        # SET rather than start-up options, which connection poolers in front of the server refuse.
+        with conn.cursor() as cursor:
+            cursor.execute(
+                f"SET TIME ZONE 'UTC'; SET statement_timeout = '{STATEMENT_SECONDS}s';"
+                f" SET lock_timeout = '{BUSY_SECONDS}s'; SET idle_in_transaction_session_timeout = '60s'"
+            )
+        # jsonb comes as text, as from SQLite: rows are decoded only where somebody looks.
+        register_default_jsonb(conn, loads=_text)
+        return conn
+
+
+def _text(value: str) -> str:
+    return value
+
+
+class _Postgres(PooledPostgresqlDatabase):  # type: ignore[misc]
+    psycopg2_adapter = _PostgresAdapter
+
+
+def sqlite_path(url: str) -> str:
+    """The file of a `sqlite:///` URL."""
+    return url.removeprefix("sqlite:///")
+
+
+def is_postgres(url: str) -> bool:
+    """True for PostgreSQL, False for SQLite."""
+    return url.startswith("postgresql://")
+
+
+def open_database(url: str) -> Any:
+    """The pooled Peewee database of a URL; connects on first use."""
+    if is_postgres(url):
+        return _Postgres(
+            url,
+            max_connections=POSTGRES_CONNECTIONS,
+            timeout=POOL_SECONDS,
+            stale_timeout=600,
+            connect_timeout=CONNECT_SECONDS,
+            application_name="weed-diversity",
+        )
+    return PooledSqliteDatabase(
+        sqlite_path(url),
+        max_connections=SQLITE_CONNECTIONS,
+        timeout=BUSY_SECONDS,
+        field_types=SQLITE_TYPES,
+        # A write transaction takes the write lock when it begins: one that read first and then wrote could
+        # fail at once, without waiting, when another had written in between.
+        lock_type="IMMEDIATE",
+        # A photo is acknowledged when its row is committed, so a commit must survive a power cut: FULL.
+        pragmas=(("journal_mode", "wal"), ("foreign_keys", 1), ("synchronous", "full")),
+        # The pool hands a connection to one thread at a time.
+        check_same_thread=False,
+    )
+
+
+@contextmanager
+def as_problems() -> Iterator[None]:
+    """Turns "the database cannot be reached, or not now" into 503; other errors are bugs and pass."""
+    try:
+        yield
+    except MaxConnectionsExceeded as error:
+        raise unavailable("The database is busy; try again shortly.", kind="database-busy") from error
+    except (pw.OperationalError, pw.InterfaceError, pw.ProgrammingError, sqlite3.OperationalError) as error:
+        cause = error.args[0] if error.args and isinstance(error.args[0], Exception) else error
+        code = getattr(cause, "pgcode", None)
+        if isinstance(error, pw.ProgrammingError) and code != _UNDEFINED_TABLE:
+            raise
+        if code == _DISK_FULL or getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+            raise Problem(507, detail="The database's disk is full.", kind="disk-full") from error
+        raise unavailable(
+            "The database does not answer; try again shortly.", kind="database-unavailable"
+        ) from error
+
+
+class Connection:
+    """Runs queries on the calling thread's own connection, which is opened by its first query."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.database = open_database(url)
+        self.postgres = is_postgres(url)
+        self._local = threading.local()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keeps one connection for everything within; the outermost gives it back to the pool."""
+        depth = getattr(self._local, "depth", 0)
+        self._local.depth = depth + 1
+        try:
+            yield
+        finally:
+            self._local.depth = depth
+            if depth == 0 and not self.database.is_closed():
+                self.database.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing; one within another is a savepoint. On SQLite it holds the write lock."""
+        with self.held(), as_problems(), self.database.atomic():
+            yield
+
+    def fetch(self, query: pw.Node) -> list[Row]:
+        """The raw rows of a query (or of a write with RETURNING)."""
+        with self.held(), as_problems():
+            rows: list[Row] = self._execute(query).fetchall()
+            return rows
+
+    def first(self, query: pw.Node) -> Row | None:
+        """The first raw row, or None."""
+        rows = self.fetch(query)
+        return rows[0] if rows else None
+
+    def run(self, query: pw.Node) -> int:
+        """Runs a write; the number of rows it touched."""
+        with self.held(), as_problems():
+            return int(self._execute(query).rowcount)
+
+    def locked(self, query: pw.ModelSelect[Any]) -> Any:
+        """The select with its rows locked until the transaction ends.
+
+        SQLite needs none: its transactions are the only writer. NO KEY, so that inserting rows that point
+        to the locked one goes on.
+        """
+        return query.for_update("FOR NO KEY UPDATE") if self.postgres else query  # type: ignore[arg-type]
+
+    def close(self) -> None:
+        """Closes the idle connections; the store can be used again afterwards."""
+        with as_problems():
+            if not self.database.is_closed():
+                self.database.close()
+            self.database.close_idle()
+
+    def _execute(self, query: pw.Node) -> Any:
+        sql, params = self.database.get_sql_context().sql(query).query()
+        return self.database.execute_sql(sql, params)

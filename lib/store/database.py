@@ -1,0 +1,72 @@
+"""The database as a store: users and keys for everyone, and one user's rows through `for_user`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+
+import peewee as pw
+
+from lib.store.connection import Connection
+from lib.store.idempotency import IdempotentRequests
+from lib.store.labels import LabelRows
+from lib.store.models import AnalysisSessions, ImageData
+from lib.store.photos import photo_of, select_photos
+from lib.store.records import Photo
+from lib.store.users import Accounts
+
+PATHS_AT_ONCE = 1000
+
+
+class UserStore(LabelRows, IdempotentRequests):
+    """Everything of one user and nothing of anybody else: a ReadStore and a DayWriter with photos."""
+
+    sample = False
+
+
+class DatabaseStore(Accounts):
+    """A database (`sqlite:///…` or `postgresql://…`) that has been migrated. Safe to share between threads.
+
+    When the database cannot be reached or is busy, every method raises a 503 problem.
+    """
+
+    def __init__(self, url: str) -> None:
+        super().__init__(Connection(url))
+        self.url = url
+
+    def connection(self) -> AbstractContextManager[None]:
+        """One connection for all that a request does; opened by its first query, given back at the end."""
+        return self.db.held()
+
+    def ping(self) -> None:
+        """Asks the database for an answer."""
+        self.db.first(pw.SQL("SELECT 1"))
+
+    def close(self) -> None:
+        """Closes idle connections."""
+        self.db.close()
+
+    def for_user(self, user_id: int) -> UserStore:
+        """The rows of one user."""
+        return UserStore(self.db, user_id)
+
+    def unprocessed(self, limit: int, after_id: int = 0) -> list[tuple[int, Photo]]:
+        """Photos of all users that no model has seen, oldest first, each with its user's number."""
+        query = (
+            select_photos(AnalysisSessions.user_id)
+            .where(ImageData.is_processed == False, ImageData.id > after_id)  # noqa: E712
+            .order_by(ImageData.id)
+            .limit(limit)
+        )
+        return [(row[-1], photo_of(row)) for row in self.db.fetch(query)]
+
+    def photo_paths(self) -> Iterator[str]:
+        """The file of every photo of every user, read in pieces."""
+        last = 0
+        while True:
+            query = ImageData.select(ImageData.id, ImageData.path).where(ImageData.id > last)
+            rows = self.db.fetch(query.order_by(ImageData.id).limit(PATHS_AT_ONCE))
+            if not rows:
+                return
+            yield from (path for _, path in rows)
+            last = rows[-1][0]
