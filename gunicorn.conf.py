@@ -31,19 +31,20 @@ class JsonLogger(Logger):
 wsgi_app = "functions:create_app()"
 bind = [f"0.0.0.0:{port}" for port in (settings.port, settings.metrics_port) if port]
 
-# One process: the model is the largest thing in memory, and a second worker would hold it twice. Threads keep reads
-# quick while a photo is decoded; NumPy, Pillow and ONNX Runtime release the interpreter lock.
+# One process: the model is the largest thing in memory, and a second worker would hold it twice. Threads keep
+# reads quick while a photo is decoded; NumPy, Pillow and ONNX Runtime release the interpreter lock.
 workers = 1
 worker_class = "gthread"
 threads = 8
 # The application is loaded in the worker alone: database connections and locks must not cross a fork.
 preload_app = False
 
-# gunicorn takes SIGTERM as "finish what you have begun". Hosts kill after 30 s, so it must be done before that.
+# gunicorn takes SIGTERM as "finish what you have begun". Hosts kill after 30 s: be done before that.
 graceful_timeout = 25
 # A thread that answers slowly does not stop the heartbeat; only a process that hangs whole is killed.
 timeout = 120
-# Longer than the minute for which proxies keep an idle connection: the proxy hangs up first, never in mid-request.
+# Longer than the minute for which proxies keep an idle connection: the proxy hangs up first, and no request
+# meets a closing door.
 keepalive = 65
 # The heartbeat file in memory: on a busy disk the worker would seem dead and be killed.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
@@ -52,7 +53,7 @@ worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 limit_request_line = 8190
 limit_request_fields = 64
 limit_request_field_size = 8190
-# X-Forwarded-Proto is believed from FORWARDED_ALLOW_IPS (this machine, unless set), which gunicorn reads by itself.
+# X-Forwarded-Proto is believed from the addresses in FORWARDED_ALLOW_IPS, which gunicorn reads by itself.
 
 # The dispatcher logs each request as one JSON line, with its function and request id.
 accesslog = None

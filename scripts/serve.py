@@ -23,8 +23,8 @@ def main(argv: list[str] | None = None) -> int:
     except ConfigError as error:
         print("The server cannot start:", *error.lines, sep="\n  ", file=sys.stderr)
         return 2
-    # A PostgreSQL database serves many machines, so it is migrated once, before any of them starts (fly.toml's
-    # release command, compose's migrate service). A SQLite file lies on this machine's volume: only it can.
+    # A PostgreSQL database serves many machines and is migrated once, before any of them starts: by the
+    # release command of fly.toml, the migrate service of compose.yaml. A SQLite file lies on this machine.
     if (settings.database_url or "").startswith("sqlite:"):
         migrated = subprocess.run([sys.executable, str(ROOT / "scripts" / "migrate.py"), "up"], check=False)
         if migrated.returncode:
