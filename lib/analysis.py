@@ -41,8 +41,8 @@ class DayStore(Protocol):
         """The stored row."""
         ...
 
-    def save_clusters(self, memberships: Sequence[Membership]) -> None:
-        """Write which photo repeats which."""
+    def save_clusters(self, members: Iterable[tuple[int, int | None, bool, float | None]]) -> None:
+        """Note near-duplicates as (photo, cluster, is it the representative, similarity)."""
         ...
 
     def save_day(self, row: DayRow, processing: ProcessingRow) -> None:
@@ -89,8 +89,8 @@ def analyse_day(
     Pure: the result depends on the arguments alone, not on the order of the photos, and `computed_at` is left
     to the caller. A cluster of near-duplicates is one unit; with `session_id` None the photos may come from
     several sessions, and clusters stay within each. A unit carries its newest human label, else the label of
-    its representative (of its best labelled photo while that one has none). Only units labelled to species are
-    counted as such: the others stand as numbers in `processing_metadata`.
+    its representative (of its best labelled photo while that one has none). Only units labelled to species
+    are counted as such: the others stand as numbers in `processing_metadata`.
     """
     photos = sorted(photos, key=lambda photo: photo.id)
     memberships = _clusters(photos)
@@ -143,7 +143,8 @@ def recompute(store: DayStore, session_id: int, dates: Iterable[date]) -> Recomp
     once end as one would. A day whose inputs have not changed is left alone; a day without photos is removed.
     """
     computed = unchanged = removed = 0
-    for day in sorted(set(dates)):
+    dates = sorted(set(dates))
+    for day in dates:
         with store.day_transaction(session_id):
             photos = store.day_photos(session_id, day)
             if photos:
@@ -153,13 +154,14 @@ def recompute(store: DayStore, session_id: int, dates: Iterable[date]) -> Recomp
             elif store.day(day, session_id) is not None:
                 store.delete_day(day, session_id)
                 removed += 1
-        if len(store.sessions()) > 1:
-            recompute_pooled(store, [day])
+    recompute_pooled(store, dates)
     return RecomputeReport(computed, unchanged, removed)
 
 
 def recompute_pooled(store: DayStore, dates: Iterable[date]) -> None:
-    """Keep the days over all sessions, each of which exists only while several sessions have photos on it."""
+    """Bring days over all sessions in step; one exists only while several sessions have photos on it."""
+    if len(store.sessions()) < 2:
+        return
     for day in sorted(set(dates)):
         with store.day_transaction(None):
             photos = store.day_photos(None, day)
@@ -178,7 +180,9 @@ def _refresh(store: DayStore, day: date, photos: list[Photo], session_id: int | 
     row, processing, memberships = analyse_day(day, photos, model_name, session_id)
     if session_id is not None:
         # Clusters never cross sessions, so a pooled day has nothing to add to what its sessions wrote.
-        store.save_clusters(memberships)
+        store.save_clusters(
+            (each.id, each.cluster_id, each.is_representative, each.similarity_score) for each in memberships
+        )
     store.save_day(replace(row, computed_at=datetime.now(UTC)), processing)
     return True
 
