@@ -11,10 +11,8 @@ from msgspec import UNSET, UnsetType
 from lib import analysis, shapes
 from lib.dispatcher import Call
 from lib.operations import operation
-from lib.problems import not_found
 from lib.scope import IdPath, check_place
 from lib.shapes import SessionShape
-from lib.store.records import Session
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
 Description = Annotated[str, msgspec.Meta(max_length=2000)]
@@ -37,12 +35,12 @@ class Change(msgspec.Struct):
 
 @operation("One session")
 def get(call: Call, path: IdPath) -> SessionShape:
-    return shapes.session(_session(call, path.id))
+    return shapes.session(call.mine.session(path.id))
 
 
 @operation("Change a session", problems=(422,))
 def patch(call: Call, path: IdPath, body: Change) -> SessionShape:
-    before = _session(call, path.id)
+    before = call.mine.session(path.id)
     changes: dict[str, Any] = {
         name: value for name, value in msgspec.structs.asdict(body).items() if value is not UNSET
     }
@@ -60,17 +58,9 @@ _CHECKED = ("session_name", "start_date", "end_date", "timezone", "latitude", "l
 
 @operation("Delete a session with its photos and days", status=204)
 def delete(call: Call, path: IdPath) -> None:
-    _session(call, path.id)
     store = call.mine
-    paths, dates = store.delete_session(path.id)
+    deleted = store.delete_session(path.id)
     # The rows are gone first: a crash here leaves files without rows, which the next sweep removes.
-    for photo_path in paths:
+    for photo_path in deleted.paths:
         call.services.photos.delete(photo_path)
-    analysis.recompute_pooled(store, dates)
-
-
-def _session(call: Call, session_id: int) -> Session:
-    found = call.mine.session(session_id)
-    if found is None:
-        raise not_found("There is no session with this number.")
-    return found
+    analysis.recompute_pooled(store, deleted.dates)

@@ -14,7 +14,7 @@ from lib import operations, shapes
 from lib.dispatcher import Call
 from lib.intake import MAX_FILES, Incoming, Intake, Outcome, Receipt
 from lib.operations import operation
-from lib.problems import Problem, not_found
+from lib.problems import Problem
 from lib.scope import Identifier
 from lib.shapes import DayMetrics, ImageShape
 from lib.store.records import Session
@@ -157,12 +157,11 @@ def _session(call: Call, session_id: int | None) -> Session:
     """The session asked for, else the newest, else a first one."""
     if session_id is None:
         return call.mine.default_session(call.settings.site_timezone)
-    found = call.mine.session(session_id)
-    if found is None:
-        raise not_found(
-            "There is no session with this number.", errors=[{"field": "session_id", "reason": "unknown"}]
-        )
-    return found
+    try:
+        return call.mine.session(session_id)
+    except Problem as problem:
+        problem.errors = [{"field": "session_id", "reason": "unknown"}]
+        raise
 
 
 def _digest(session_id: int, day: date | None, incoming: list[Incoming]) -> str:

@@ -40,8 +40,8 @@ def check_session(store: ReadStore, session_id: int | None) -> None:
         )
 
 
-def rows_of(store: ReadStore, period: Period) -> list[DayRow]:
-    """The rows of a period; 400 when it ends before it starts."""
+def check_period(store: ReadStore, period: Period) -> None:
+    """400 when a period ends before it starts, 404 when its session is not the caller's."""
     if period.start_date and period.end_date and period.end_date < period.start_date:
         raise Problem(
             400,
@@ -51,6 +51,11 @@ def rows_of(store: ReadStore, period: Period) -> list[DayRow]:
             errors=[{"field": "end_date", "reason": "lies before start_date"}],
         )
     check_session(store, period.session)
+
+
+def rows_of(store: ReadStore, period: Period) -> list[DayRow]:
+    """The rows of a period; errors as `check_period`."""
+    check_period(store, period)
     return store.days(period.session, period.start_date, period.end_date)
 
 

@@ -11,6 +11,7 @@ from lib.problems import Problem
 
 if TYPE_CHECKING:
     from lib.auth import BrowserSession, Identity
+    from lib.backlog import Backlog
     from lib.config import Settings
     from lib.photos.storage import PhotoFiles
     from lib.rates import RateLimiter
@@ -32,6 +33,7 @@ class Services:
         self._browser: BrowserSession | None = None
         self._rates: RateLimiter | None = None
         self._photos: PhotoFiles | None = None
+        self._backlog: Backlog | None = None
 
     @property
     def database(self) -> DatabaseStore:
@@ -80,6 +82,17 @@ class Services:
 
                 self._photos = PhotoFiles(self.settings.data_dir)
             return self._photos
+
+    @property
+    def backlog(self) -> Backlog:
+        """What works off the photos that wait for the model."""
+        database, photos = self.database, self.photos
+        with self._lock:
+            if self._backlog is None:
+                from lib.backlog import Backlog
+
+                self._backlog = Backlog(database, photos, self.settings.model_dir)
+            return self._backlog
 
     @property
     def browser(self) -> BrowserSession:

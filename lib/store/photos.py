@@ -193,6 +193,12 @@ class PhotoRows(DayRows):
             self.db.run(ImageData.update(**changes).where(ImageData.id == photo_id))
             return self.photo(photo_id)
 
+    def mark_failed(self, photo_id: int) -> None:
+        """Notes that a photo cannot be classified, so that it does not wait for ever."""
+        with self.db.transaction():
+            self._lock_photo(photo_id)
+            self.db.run(ImageData.update(is_processed=True).where(ImageData.id == photo_id))
+
     def move_photo(self, photo_id: int, day: date) -> Photo:
         """Puts a photo on another day, its predictions with it; the day it leaves goes when it is empty.
 

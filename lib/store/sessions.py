@@ -22,6 +22,7 @@ from lib.store.models import (
 from lib.store.records import DeletedSession, Session
 
 LARGEST_ID = 2**63 - 1  # beyond it SQLite's driver raises OverflowError
+FIRST_SESSION = "My field"
 _CHANGEABLE = {"session_name", "description", "start_date", "end_date", "timezone", "latitude", "longitude"}
 _day = Day().python_value
 _moment = Utc().python_value
@@ -107,6 +108,15 @@ class SessionRows:
         )
         assert row is not None
         return self.session(row[0])
+
+    def default_session(self, timezone: str) -> Session:
+        """The newest session; a first one, in that time zone, when the user has none."""
+        newest = self.newest_session()
+        if newest is not None:
+            return newest
+        with self.db.transaction():
+            self.lock_session(None)  # two first uploads at once must share one session
+            return self.newest_session() or self.create_session(FIRST_SESSION, timezone=timezone)
 
     def update_session(self, session_id: int, **changes: Any) -> Session:
         """Changes the named columns; 404 when it is not this user's, 422 naming what cannot be."""

@@ -1,0 +1,104 @@
+"""GET, PATCH and DELETE /api/images/{id}: see a photo, correct its label or day, undo, delete."""
+
+from __future__ import annotations
+
+import datetime as dt
+from datetime import UTC, datetime
+from typing import Annotated
+
+import msgspec
+
+from lib import analysis, shapes
+from lib.dispatcher import Call
+from lib.labels import human_label
+from lib.operations import operation
+from lib.problems import Problem
+from lib.scope import IdPath
+from lib.shapes import DayMetrics, ImageShape
+from lib.store.records import Photo
+
+EARLIEST = dt.date(1990, 1, 1)  # as for the dates that cameras write
+
+
+class Change(msgspec.Struct):
+    """Exactly one of these."""
+
+    label: Annotated[str, msgspec.Meta(min_length=1, max_length=200, examples=["Stellaria media"])] | None = None
+    confirm: bool | None = None
+    undo: bool | None = None
+    date: dt.date | None = None
+
+
+class Changed(msgspec.Struct):
+    """The photo, and the row of every day that the change touched; null for a day without photos now."""
+
+    image: ImageShape
+    metrics: dict[str, DayMetrics | None]
+
+
+class Deleted(msgspec.Struct):
+    """The row of the day that the photo was on; null when it has no photos now."""
+
+    metrics: dict[str, DayMetrics | None]
+
+
+@operation("One photo")
+def get(call: Call, path: IdPath) -> ImageShape:
+    return shapes.image(call.mine.photo(path.id))
+
+
+@operation("Correct a photo's label or day, confirm it, or undo", problems=(409, 422))
+def patch(call: Call, path: IdPath, body: Change) -> Changed:
+    asked = [name for name, value in msgspec.structs.asdict(body).items() if value not in (None, False)]
+    if len(asked) != 1:
+        reason = "send exactly one of label, confirm, undo, date"
+        raise Problem(
+            400,
+            "Malformed request",
+            f"body: {reason}.",
+            kind="malformed-request",
+            errors=[{"field": name, "reason": reason} for name in asked or ["body"]],
+        )
+    store = call.mine
+    before = store.photo(path.id)
+    now = datetime.now(UTC)
+    if body.label is not None:
+        label = human_label(body.label, call.settings.model_dir)
+        after = store.label_photo(path.id, label.name, label.level, now)
+    elif body.confirm:
+        after = store.confirm_photo(path.id, now)
+    elif body.undo:
+        after = store.undo_label(path.id)
+    else:
+        assert body.date is not None
+        after = store.move_photo(path.id, _possible(body.date, now))
+    metrics = _recomputed(call, after.session_id, {before.date, after.date})
+    return Changed(shapes.image(store.photo(path.id)), metrics)
+
+
+@operation("Delete a photo")
+def delete(call: Call, path: IdPath) -> Deleted:
+    store = call.mine
+    photo: Photo = store.photo(path.id)
+    # The row goes first: a crash here leaves a file without a row, which the next sweep removes.
+    call.services.photos.delete(store.delete_photo(path.id))
+    return Deleted(_recomputed(call, photo.session_id, {photo.date}))
+
+
+def _recomputed(call: Call, session_id: int, days: set[dt.date]) -> dict[str, DayMetrics | None]:
+    analysis.recompute(call.mine, session_id, days)
+    rows = {day: call.mine.day(day, session_id) for day in sorted(days)}
+    return {day.isoformat(): shapes.day(row) if row else None for day, row in rows.items()}
+
+
+def _possible(day: dt.date, now: datetime) -> dt.date:
+    if not EARLIEST <= day <= now.date() + dt.timedelta(days=1):
+        reason = f"must lie between {EARLIEST} and today"
+        raise Problem(
+            422,
+            "Invalid request",
+            f"date: {reason}.",
+            kind="invalid-request",
+            errors=[{"field": "date", "reason": reason}],
+        )
+    return day

@@ -1,0 +1,40 @@
+"""GET /api/images/{id}/file: the photo as it was sent, or a thumbnail without any metadata."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import Annotated
+
+import msgspec
+from flask import Response, send_file
+
+from lib import observe
+from lib.dispatcher import Call
+from lib.operations import operation
+from lib.problems import Problem
+from lib.scope import IdPath
+
+
+class Query(msgspec.Struct):
+    """`width` in pixels is rounded up to 160, 320, 640 or 1280; without it the original is sent."""
+
+    width: Annotated[int, msgspec.Meta(ge=1, le=1280)] | None = None
+
+
+@operation("The photo, or a thumbnail of it", media_type="image/*", problems=(410,))
+def get(call: Call, path: IdPath, query: Query) -> Response:
+    photo = call.mine.photo(path.id)
+    files = call.services.photos
+    # The bytes of a photo never change, so its digest and the width name them for good.
+    tag = f"{photo.sha256[:32]}-{query.width or 'original'}"
+    try:
+        if query.width is not None:
+            content, media_type = BytesIO(files.thumbnail(photo.path, query.width)), "image/jpeg"
+        else:
+            content, media_type = files.open(photo.path), photo.media_type  # type: ignore[assignment]
+    except FileNotFoundError:
+        observe.LOG.error("a photo's file is missing", extra={"photo": photo.id})
+        raise Problem(410, detail="The file of this photo is missing on the server.", kind="file-missing") from None
+    response = send_file(content, mimetype=media_type, etag=tag, conditional=True, max_age=0)
+    response.headers["Cache-Control"] = "private, max-age=86400"
+    return response

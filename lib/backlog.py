@@ -1,0 +1,108 @@
+"""Photos that wait for the model, and days that wait for their photos: done after requests and by a script."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from lib import analysis
+from lib.intake import Intake
+from lib.photos.storage import PhotoFiles
+from lib.store.database import DatabaseStore
+
+LOG = logging.getLogger("weeds.backlog")
+LOOK_EVERY = 60.0  # seconds; a look is one indexed query
+BATCH = 20
+
+
+@dataclass(slots=True)
+class Work:
+    """What a run did. `waiting` photos could not be classified now and stay for the next run."""
+
+    classified: int = 0
+    waiting: int = 0
+    failed: int = 0
+    days: int = 0
+
+
+def process(
+    store: DatabaseStore,
+    files: PhotoFiles,
+    model_dir: Path,
+    limit: int | None = None,
+    progress: Callable[[int], None] = lambda done: None,
+) -> Work:
+    """Classify photos that no model has seen, oldest first, and bring their days up to date.
+
+    Each photo is finished before the next is begun, so that stopping loses nothing. Two runs at once do some
+    photos twice, with the same result. When the model cannot be asked, the run ends and the photos wait.
+    """
+    work = Work()
+    after = 0
+    while limit is None or work.classified + work.failed < limit:
+        batch = store.unprocessed(BATCH, after)
+        if not batch:
+            break
+        touched = set()
+        for user_id, photo in batch:
+            after = photo.id
+            mine = store.for_user(user_id)
+            problem = Intake(mine, files, model_dir).classify(photo)
+            if problem is not None and problem.kind == "not-yet-classified":
+                work.waiting += 1
+                break
+            work.failed += problem is not None
+            work.classified += problem is None
+            touched.add((user_id, photo.session_id, photo.date))
+            progress(1)
+        for user_id, session_id, day in sorted(touched):
+            report = analysis.recompute(store.for_user(user_id), session_id, [day])
+            work.days += report.computed
+        if work.waiting:
+            break
+    return work
+
+
+def refresh_days(store: DatabaseStore) -> int:
+    """Recompute the days that a crash left behind their photos; how many there were."""
+    return sum(
+        analysis.recompute(store.for_user(user_id), session_id, [day]).computed
+        for user_id, session_id, day in store.stale_days()
+    )
+
+
+class Backlog:
+    """One background thread at most, started when a request is over and only while there is work."""
+
+    def __init__(self, store: DatabaseStore, files: PhotoFiles, model_dir: Path) -> None:
+        self._store = store
+        self._files = files
+        self._model_dir = model_dir
+        self._lock = threading.Lock()
+        self._looked = float("-inf")
+        self._thread: threading.Thread | None = None
+
+    def nudge(self) -> None:
+        """Look for waiting work, at most once a minute, beside the caller."""
+        with self._lock:
+            now = time.monotonic()
+            # A clock that jumped back after the machine slept must not stop the looking.
+            if 0 <= now - self._looked < LOOK_EVERY or (self._thread and self._thread.is_alive()):
+                return
+            self._looked = now
+            self._thread = threading.Thread(target=self._run, name="backlog", daemon=True)
+            self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            with self._store.connection():
+                work = process(self._store, self._files, self._model_dir)
+                work.days += refresh_days(self._store)
+            if work != Work():
+                LOG.info("backlog", extra={"classified": work.classified, "waiting": work.waiting, "days": work.days})
+        except Exception:
+            LOG.exception("the backlog could not be worked off; the next request tries again")

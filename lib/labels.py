@@ -1,0 +1,74 @@
+"""What a person may call a photo: a taxon of the model, another scientific name, or not a plant."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from lib.classifier import ModelUnavailable, Taxon
+from lib.classifier.taxonomy import read_labels
+from lib.problems import FieldError, invalid
+
+NOT_A_PLANT = "not_a_plant"
+UNKNOWN = "unknown"
+_WORD = r"[^\W\d_]+(?:-[^\W\d_]+)*\.?"
+_SCIENTIFIC = re.compile(rf"^[^\W\d_]+(?:-[^\W\d_]+)*(?: (?:× ?)?{_WORD}){{0,4}}$")
+
+
+@dataclass(frozen=True, slots=True)
+class HumanLabel:
+    """A label and its level: species, genus, family, unknown or not_a_plant."""
+
+    name: str
+    level: str
+
+
+def human_label(text: str, model_dir: Path) -> HumanLabel:
+    """What a person typed, as a label.
+
+    Names of the model's taxa are found in any case, by scientific, English or Japanese name. Another name is
+    taken when it reads like a scientific one, so that species the model does not know can be recorded; 422
+    otherwise.
+    """
+    name = " ".join(text.split())
+    if name.lower().replace(" ", "_") == NOT_A_PLANT:
+        return HumanLabel(NOT_A_PLANT, NOT_A_PLANT)
+    if name.lower() == UNKNOWN:
+        return HumanLabel(UNKNOWN, UNKNOWN)
+    known = _known(name.casefold(), _taxa(model_dir))
+    if known is not None:
+        return known
+    if not _SCIENTIFIC.match(name) or not name.replace("×", "").isascii():
+        error: FieldError = {
+            "field": "label",
+            "reason": "must be a scientific name such as Stellaria media, a name the model knows, "
+            "not_a_plant or unknown",
+        }
+        raise invalid([error])
+    words = name.split(" ")
+    genus = words[0].capitalize()
+    if len(words) == 1:
+        return HumanLabel(genus, "family" if genus.endswith("aceae") else "genus")
+    return HumanLabel(" ".join([genus, *(word.lower() for word in words[1:])]), "species")
+
+
+def _known(name: str, taxa: tuple[Taxon, ...]) -> HumanLabel | None:
+    for taxon in taxa:
+        names = (taxon.species, taxon.common_name_en, taxon.common_name_ja)
+        if name in (each.casefold() for each in names if each):
+            return HumanLabel(taxon.species, "species")
+    for taxon in taxa:
+        if name == taxon.genus.casefold():
+            return HumanLabel(taxon.genus, "genus")
+        if name == taxon.family.casefold():
+            return HumanLabel(taxon.family, "family")
+    return None
+
+
+def _taxa(model_dir: Path) -> tuple[Taxon, ...]:
+    """The model's taxa; none when the folder is broken, which must not stop a person from labelling."""
+    try:
+        return read_labels(model_dir / "labels.csv")
+    except ModelUnavailable:
+        return ()
