@@ -23,7 +23,9 @@ EARLIEST = dt.date(1990, 1, 1)  # as for the dates that cameras write
 class Change(msgspec.Struct):
     """Exactly one of these."""
 
-    label: Annotated[str, msgspec.Meta(min_length=1, max_length=200, examples=["Stellaria media"])] | None = None
+    label: Annotated[str, msgspec.Meta(min_length=1, max_length=200, examples=["Stellaria media"])] | None = (
+        None
+    )
     confirm: bool | None = None
     undo: bool | None = None
     date: dt.date | None = None

@@ -34,7 +34,9 @@ def get(call: Call, path: IdPath, query: Query) -> Response:
             content, media_type = files.open(photo.path), photo.media_type  # type: ignore[assignment]
     except FileNotFoundError:
         observe.LOG.error("a photo's file is missing", extra={"photo": photo.id})
-        raise Problem(410, detail="The file of this photo is missing on the server.", kind="file-missing") from None
+        raise Problem(
+            410, detail="The file of this photo is missing on the server.", kind="file-missing"
+        ) from None
     response = send_file(content, mimetype=media_type, etag=tag, conditional=True, max_age=0)
     response.headers["Cache-Control"] = "private, max-age=86400"
     return response

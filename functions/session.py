@@ -26,11 +26,11 @@ class Change(msgspec.Struct):
 
     session_name: Name | UnsetType = UNSET
     description: Description | UnsetType = UNSET
-    start_date: date | None | UnsetType = UNSET
-    end_date: date | None | UnsetType = UNSET
+    start_date: date | UnsetType | None = UNSET
+    end_date: date | UnsetType | None = UNSET
     timezone: Zone | UnsetType = UNSET
-    latitude: Latitude | None | UnsetType = UNSET
-    longitude: Longitude | None | UnsetType = UNSET
+    latitude: Latitude | UnsetType | None = UNSET
+    longitude: Longitude | UnsetType | None = UNSET
 
 
 @operation("One session")

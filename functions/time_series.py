@@ -19,7 +19,9 @@ DEFAULT_METRICS = ("shannon_diversity", "species_richness", "pielou_evenness")
 class Query(Period):
     """`metrics`: names separated by commas."""
 
-    metrics: Annotated[str, msgspec.Meta(max_length=500, examples=["shannon_diversity,hill_q1"])] | None = None
+    metrics: Annotated[str, msgspec.Meta(max_length=500, examples=["shannon_diversity,hill_q1"])] | None = (
+        None
+    )
 
 
 class Interval(msgspec.Struct):

@@ -85,9 +85,7 @@ def post(call: Call) -> Uploaded:
         )
     stored = call.mine.idempotent(key, _digest(session.id, form.date, incoming))
     if stored is not None:
-        replayed = _json(stored.status, msgspec.json.encode(stored.response))
-        replayed.headers["Idempotent-Replayed"] = "true"
-        return replayed
+        return _json(stored.status, msgspec.json.encode(stored.response), {"Idempotent-Replayed": "true"})
     try:
         status, body = _upload(call, session, form.date, incoming)
     except BaseException:
@@ -102,7 +100,6 @@ def _upload(call: Call, session: Session, day: date | None, incoming: list[Incom
     receipt = intake.receive(session, day, incoming)
     if not receipt.taken:
         raise _none_taken(call, receipt)
-    call.services.backlog.nudge()
     reply = Uploaded(
         session_id=receipt.session_id,
         results=[_result(call, outcome) for outcome in receipt.outcomes],
@@ -176,5 +173,6 @@ def _digest(session_id: int, day: date | None, incoming: list[Incoming]) -> str:
     return whole.hexdigest()
 
 
-def _json(status: int, body: bytes) -> Any:
-    return Response(body, status=status, content_type=operations.JSON)
+def _json(status: int, body: bytes, headers: dict[str, str] | None = None) -> Uploaded:
+    """The declared reply, encoded already and with a status of its own."""
+    return Response(body, status, headers, content_type=operations.JSON)  # type: ignore[return-value]

@@ -175,7 +175,11 @@ def _refresh(store: DayStore, day: date, photos: list[Photo], session_id: int | 
     """Write the day unless the stored one was made of the same inputs; True when written."""
     model_name = model_of(photos)
     stored = store.day(day, session_id)
-    if stored is not None and stored.inputs_digest == inputs_digest(day, photos, model_name, session_id):
+    if (
+        stored is not None
+        and stored.computed_at is not None  # else a crash came between a change and its analysis
+        and stored.inputs_digest == inputs_digest(day, photos, model_name, session_id)
+    ):
         return False
     row, processing, memberships = analyse_day(day, photos, model_name, session_id)
     if session_id is not None:

@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lib import keys
 from lib.problems import Problem, bad_request, forbidden, unauthorized
@@ -21,6 +21,14 @@ COOKIE_MAX_AGE = 30 * 24 * 3600  # seconds; a grower should not sign in anew eac
 LONGEST_KEY = 200
 WRONG_KEY = "This key is not known, or has been revoked."
 NO_KEY = "Send a key: Authorization: Bearer …, or X-API-Key: …, or sign in on the page /sign-in."
+
+
+class Headers(Protocol):
+    """Request headers of any framework."""
+
+    def get(self, key: str, /) -> str | None:
+        """The value of a header, or None."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +49,7 @@ class Identity:
 VISITOR = Identity()
 
 
-def presented_key(headers: Mapping[str, str]) -> str | None:
+def presented_key(headers: Headers) -> str | None:
     """The key in the headers, or None; 400 when two headers disagree, 401 when one is not a key."""
     authorization = headers.get("Authorization")
     header_key = headers.get("X-API-Key")
@@ -106,7 +114,9 @@ class BrowserSession:
     def _serializer(self) -> Any:
         from itsdangerous import URLSafeTimedSerializer
 
-        return URLSafeTimedSerializer(self._secret, salt="browser-session", signer_kwargs={"digest_method": hashlib.sha256})
+        return URLSafeTimedSerializer(
+            self._secret, salt="browser-session", signer_kwargs={"digest_method": hashlib.sha256}
+        )
 
     def read(self, cookie: str | None) -> dict[str, Any]:
         """The cookie's payload; empty when there is none, it was tampered with, or it is too old."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,6 @@ from lib.photos.storage import PhotoFiles
 from lib.store.database import DatabaseStore
 
 LOG = logging.getLogger("weeds.backlog")
-LOOK_EVERY = 60.0  # seconds; a look is one indexed query
 BATCH = 20
 
 
@@ -83,17 +81,13 @@ class Backlog:
         self._files = files
         self._model_dir = model_dir
         self._lock = threading.Lock()
-        self._looked = float("-inf")
         self._thread: threading.Thread | None = None
 
-    def nudge(self) -> None:
-        """Look for waiting work, at most once a minute, beside the caller."""
+    def start(self) -> None:
+        """Work off what waits, beside the caller, unless that is going on already."""
         with self._lock:
-            now = time.monotonic()
-            # A clock that jumped back after the machine slept must not stop the looking.
-            if 0 <= now - self._looked < LOOK_EVERY or (self._thread and self._thread.is_alive()):
+            if self._thread is not None and self._thread.is_alive():
                 return
-            self._looked = now
             self._thread = threading.Thread(target=self._run, name="backlog", daemon=True)
             self._thread.start()
 
@@ -103,6 +97,9 @@ class Backlog:
                 work = process(self._store, self._files, self._model_dir)
                 work.days += refresh_days(self._store)
             if work != Work():
-                LOG.info("backlog", extra={"classified": work.classified, "waiting": work.waiting, "days": work.days})
+                LOG.info(
+                    "backlog",
+                    extra={"classified": work.classified, "waiting": work.waiting, "days": work.days},
+                )
         except Exception:
             LOG.exception("the backlog could not be worked off; the next request tries again")

@@ -33,7 +33,9 @@ PRESENTED = {
     "hill_q1": Metric("effective species", "Hill number of order 1: exp(H′), the common species."),
     "hill_q2": Metric("effective species", "Hill number of order 2: 1 / Σ p², the dominant species."),
     "chao1_estimate": Metric("species", "Chao1: species richness with the unseen species estimated."),
-    "coverage_estimate": Metric("index 0–1", "Sample coverage (Chao–Jost): share of the plants whose species was seen.", QUARTERS),
+    "coverage_estimate": Metric(
+        "index 0–1", "Sample coverage (Chao–Jost): share of the plants whose species was seen.", QUARTERS
+    ),
     "total_images": Metric("photos", "Photos taken."),
 }
 
@@ -138,7 +140,10 @@ def _scale(presented: Metric, values: Sequence[float]) -> Scale:
     if presented.thresholds is not None:
         return Scale([float(threshold) for threshold in presented.thresholds], "fixed")
     # Lower bounds of the four quarters of the year's days, so that each of levels 1 to 4 holds a quarter of them.
-    return Scale([_quantile(values, quarter / 4) for quarter in range(4)] if values else [0.0] * 4, "quartiles of the year")
+    return Scale(
+        [_quantile(values, quarter / 4) for quarter in range(4)] if values else [0.0] * 4,
+        "quartiles of the year",
+    )
 
 
 def _quantile(values: Sequence[float], share: float) -> float:

@@ -117,11 +117,16 @@ class _Reader:
         return key, False
 
     def origins(self) -> tuple[str, ...]:
-        names = [part.strip().rstrip("/") for part in self.text("ALLOWED_ORIGINS", "http://localhost:8000").split(",")]
+        names = [
+            part.strip().rstrip("/")
+            for part in self.text("ALLOWED_ORIGINS", "http://localhost:8000").split(",")
+        ]
         for name in filter(None, names):
             parts = urlsplit(name)
             if name == "*":
-                self.lines.append("ALLOWED_ORIGINS: * is refused, because requests carry credentials; list the origins")
+                self.lines.append(
+                    "ALLOWED_ORIGINS: * is refused, because requests carry credentials; list the origins"
+                )
             elif parts.scheme not in ("http", "https") or not parts.netloc or parts.path or parts.query:
                 self.lines.append(f"ALLOWED_ORIGINS: {name!r} is not an origin such as https://field.example")
         return tuple(filter(None, names))

@@ -161,7 +161,9 @@ def create_app(functions: Sequence[Function], settings: Settings | None = None) 
     served = _selected(functions, settings)
     observe.configure_logging(settings.log_level)
     if settings.secret_key_generated:
-        observe.LOG.warning("SECRET_KEY is unset: made one for this process; browsers are signed out at restart")
+        observe.LOG.warning(
+            "SECRET_KEY is unset: made one for this process; browsers are signed out at restart"
+        )
     app = Flask("weed_diversity", static_folder=None, template_folder=None)
     app.url_map.strict_slashes = False
     services = Services(settings)
@@ -196,7 +198,9 @@ def _selected(functions: Sequence[Function], settings: Settings) -> tuple[Functi
     names = {function.name for function in functions}
     unknown = sorted(set(settings.functions) - names)
     if unknown:
-        raise ConfigError([f"FUNCTIONS: unknown name {name!r}; known: {', '.join(sorted(names))}" for name in unknown])
+        raise ConfigError(
+            [f"FUNCTIONS: unknown name {name!r}; known: {', '.join(sorted(names))}" for name in unknown]
+        )
     if not settings.functions:
         return tuple(functions)
     return tuple(f for f in functions if f.name in settings.functions or f.name in ALWAYS_SERVED)
@@ -225,9 +229,21 @@ def _view(function: Function, services: Services) -> Any:
             call.browser_payload = g.browser_payload
             g.identity = call.identity
             _limit_rate(services, call.identity)
-            return _answer(call, path, gate)
+            response = _answer(call, path, gate)
+        if call.identity.user is not None:
+            response.call_on_close(lambda: _afterwards(services))
+        return response
 
     return view
+
+
+def _afterwards(services: Services) -> None:
+    """What is done when the answer is on its way; its failures are nobody's answer."""
+    try:
+        with services.connection():
+            services.look_for_waiting_work()
+    except Exception:
+        observe.LOG.exception("cannot look for waiting work")
 
 
 def _answer(call: Call, path: dict[str, str], gate: _Gate) -> Response:
@@ -241,7 +257,9 @@ def _answer(call: Call, path: dict[str, str], gate: _Gate) -> Response:
         given["query"] = operations.read_query(declared, call.request.args.to_dict(flat=False))
     with gate:
         if declared.body is not None:
-            given["body"] = operations.read_body(declared, call.request.content_type or "", call.request.get_data())
+            given["body"] = operations.read_body(
+                declared, call.request.content_type or "", call.request.get_data()
+            )
         return _response(declared, declared.handler(call, **given))
 
 
@@ -261,7 +279,11 @@ def _identity(function: Function, services: Services) -> Identity:
 
     settings = services.settings
     g.browser_payload = {}
-    if function.auth == "private" and settings.metrics_port and request.environ.get("SERVER_PORT") == str(settings.metrics_port):
+    if (
+        function.auth == "private"
+        and settings.metrics_port
+        and request.environ.get("SERVER_PORT") == str(settings.metrics_port)
+    ):
         return auth.VISITOR
     if settings.database_url is None:
         if function.auth == "optional":
@@ -322,7 +344,11 @@ def _too_large(limit: int) -> Problem:
 def _begin() -> Response | None:
     g.started = time.monotonic()
     g.request_id = observe.request_id(request.headers.get("X-Request-Id"))
-    if request.method == "OPTIONS" and request.url_rule is None and "Access-Control-Request-Method" in request.headers:
+    if (
+        request.method == "OPTIONS"
+        and request.url_rule is None
+        and "Access-Control-Request-Method" in request.headers
+    ):
         return Response(status=204)
     return None
 
@@ -433,12 +459,16 @@ def _http_problem(error: HTTPException) -> Response:
             response.headers["Allow"] = headers["Allow"]
             return response
     if 300 <= status < 400:
-        return Response(status=status, headers={"Location": error.get_response().headers.get("Location", "/")})
+        return Response(
+            status=status, headers={"Location": error.get_response().headers.get("Location", "/")}
+        )
     return _problem(Problem(status, detail=_HTTP_DETAILS.get(status, ""), headers=headers))
 
 
 def _unexpected(error: Exception) -> Response:
-    observe.LOG.error("unexpected failure", exc_info=error, extra={"request_id": getattr(g, "request_id", "")})
+    observe.LOG.error(
+        "unexpected failure", exc_info=error, extra={"request_id": getattr(g, "request_id", "")}
+    )
     return _problem(
         Problem(
             500,

@@ -125,7 +125,9 @@ class Intake:
             LOG.exception("photo %d cannot be classified", photo.id)
             self.store.mark_failed(photo.id)
             return error if isinstance(error, Problem) else _waiting("The stored photo cannot be read.")
-        self.store.save_prediction(photo.id, _prediction(found, self.model_dir), found.label, found.label_level)
+        self.store.save_prediction(
+            photo.id, _prediction(found, self.model_dir), found.label, found.label_level
+        )
         return None
 
     def _take(self, session: Session, form_date: date | None, incoming: Incoming) -> Outcome:

@@ -83,7 +83,9 @@ class Requests:
             buckets = [(str(bound), values[index]) for index, bound in enumerate(BUCKETS)]
             histogram.add_metric(labels, [*buckets, ("+Inf", values[-2])], sum_value=values[-1])
         yield histogram
-        gauge = GaugeMetricFamily("weeds_requests_in_flight", "Requests being answered.", labels=("function",))
+        gauge = GaugeMetricFamily(
+            "weeds_requests_in_flight", "Requests being answered.", labels=("function",)
+        )
         for function, count in sorted(in_flight.items()):
             gauge.add_metric((function,), count)
         yield gauge
@@ -98,7 +100,7 @@ def exposition() -> tuple[bytes, str]:
     from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
     registry = CollectorRegistry()
-    registry.register(REQUESTS)  # type: ignore[arg-type]
+    registry.register(REQUESTS)
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     return generate_latest(registry), CONTENT_TYPE_LATEST

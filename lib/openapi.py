@@ -108,7 +108,9 @@ def _is_response(kind: Any) -> bool:
     return kind is str or getattr(kind, "__name__", "") == "Response"
 
 
-def _operation(function: Function, method: str, operation: Operation, schemas: dict[Any, Any]) -> dict[str, Any]:
+def _operation(
+    function: Function, method: str, operation: Operation, schemas: dict[Any, Any]
+) -> dict[str, Any]:
     described: dict[str, Any] = {
         "operationId": f"{method.lower()}_{function.name}",
         "summary": operation.summary,
@@ -148,12 +150,20 @@ def _parameters(operation: Operation, schemas: dict[Any, Any]) -> list[dict[str,
             found.append({"name": info.encode_name, "in": place, "required": required, "schema": schema})
     for name, description in operation.headers.items():
         found.append(
-            {"name": name, "in": "header", "required": False, "description": description, "schema": {"type": "string"}}
+            {
+                "name": name,
+                "in": "header",
+                "required": False,
+                "description": description,
+                "schema": {"type": "string"},
+            }
         )
     return found
 
 
-def _responses(function: Function, method: str, operation: Operation, schemas: dict[Any, Any]) -> dict[str, Any]:
+def _responses(
+    function: Function, method: str, operation: Operation, schemas: dict[Any, Any]
+) -> dict[str, Any]:
     success: dict[str, Any] = {"description": "Success"}
     if operation.status != 204:
         schema = {} if _is_response(operation.reply) else schemas[_hashable(operation.reply)]

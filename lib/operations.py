@@ -124,7 +124,9 @@ def read_body(declared: Operation, content_type: str, data: bytes) -> Any:
 
     essence = content_type.split(";")[0].strip().lower()
     if essence != JSON and not essence.endswith("+json"):
-        raise Problem(415, detail="Send JSON, with the header Content-Type: application/json.", headers={"Accept": JSON})
+        raise Problem(
+            415, detail="Send JSON, with the header Content-Type: application/json.", headers={"Accept": JSON}
+        )
     try:
         values = msgspec.json.decode(data)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):

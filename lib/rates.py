@@ -35,7 +35,9 @@ class RateLimiter:
         import limits
 
         self._items = sorted(limits.parse_many(spec))
-        self._strategy = limits.strategies.MovingWindowRateLimiter(limits.storage.storage_from_string(storage))
+        self._strategy = limits.strategies.MovingWindowRateLimiter(
+            limits.storage.storage_from_string(storage)
+        )
 
     def hit(self, who: str) -> Allowance:
         """Count one request of `who`; the tightest of several limits is reported.
@@ -50,7 +52,10 @@ class RateLimiter:
                 window = self._strategy.get_window_stats(item, who)
                 reset = max(0, round(window.reset_time - time.time()))
                 found = Allowance(allowed, item.amount, window.remaining if allowed else 0, reset)
-                if tightest is None or (found.allowed, found.remaining) < (tightest.allowed, tightest.remaining):
+                if tightest is None or (found.allowed, found.remaining) < (
+                    tightest.allowed,
+                    tightest.remaining,
+                ):
                     tightest = found
         except Exception:
             LOG.exception("the rate limit storage does not answer; requests are let through")

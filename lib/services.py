@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from lib.store.interface import ReadStore
     from lib.store.sample import SampleStore
 
+LOOK_EVERY = 60.0  # seconds
+
 
 class Services:
     """Stores, photo files, cookie signer and rate limiter of one process."""
@@ -34,6 +37,7 @@ class Services:
         self._rates: RateLimiter | None = None
         self._photos: PhotoFiles | None = None
         self._backlog: Backlog | None = None
+        self._looked = float("-inf")
 
     @property
     def database(self) -> DatabaseStore:
@@ -93,6 +97,20 @@ class Services:
 
                 self._backlog = Backlog(database, photos, self.settings.model_dir)
             return self._backlog
+
+    def look_for_waiting_work(self) -> None:
+        """Start the backlog when photos or days wait; asks the database at most once a minute.
+
+        Called when a request is over, so that nobody waits for it.
+        """
+        with self._lock:
+            now = time.monotonic()
+            # A clock that jumped back after the machine slept must not stop the looking.
+            if 0 <= now - self._looked < LOOK_EVERY:
+                return
+            self._looked = now
+        if self.database.unprocessed(1) or self.database.stale_days(1):
+            self.backlog.start()
 
     @property
     def browser(self) -> BrowserSession:

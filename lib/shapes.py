@@ -126,7 +126,9 @@ def image(photo: Photo) -> ImageShape:
         is_representative=photo.is_representative,
         cluster_id=photo.cluster_id,
         similarity_score=photo.similarity_score,
-        predictions=[_prediction(entry) for entry in prediction.predictions[:PREDICTIONS_SHOWN]] if prediction else [],
+        predictions=[_prediction(entry) for entry in prediction.predictions[:PREDICTIONS_SHOWN]]
+        if prediction
+        else [],
         prediction_entropy=prediction.prediction_entropy if prediction else None,
         model_name=prediction.model_name if prediction else None,
         quality=QualityShape(

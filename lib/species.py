@@ -49,7 +49,9 @@ def collect(rows: Sequence[DayRow]) -> list[SpeciesRecord]:
     return sorted(found.values(), key=lambda record: (-record.count, record.species))
 
 
-def new_and_returning(rows: Sequence[DayRow], records: Sequence[SpeciesRecord]) -> tuple[list[str], list[str]]:
+def new_and_returning(
+    rows: Sequence[DayRow], records: Sequence[SpeciesRecord]
+) -> tuple[list[str], list[str]]:
     """Names new in the newest year, and names seen in it again after a year without them.
 
     With one year only, the new ones are those of its last two weeks and nothing can return. By first day.
@@ -58,7 +60,9 @@ def new_and_returning(rows: Sequence[DayRow], records: Sequence[SpeciesRecord]) 
         return [], []
     newest, oldest = rows[-1].date, rows[0].date
     if newest.year == oldest.year:
-        fresh = [record for record in records if record.first_seen > newest - RECENT and record.first_seen > oldest]
+        fresh = [
+            record for record in records if record.first_seen > newest - RECENT and record.first_seen > oldest
+        ]
         return [record.species for record in sorted(fresh, key=_by_first)], []
     new = [record for record in records if record.years == {newest.year}]
     surveyed = sorted({row.date.year for row in rows})
@@ -67,7 +71,9 @@ def new_and_returning(rows: Sequence[DayRow], records: Sequence[SpeciesRecord]) 
         for record in records
         if newest.year in record.years and len(record.years) > 1 and surveyed[-2] not in record.years
     ]
-    return [record.species for record in sorted(new, key=_by_first)], sorted(record.species for record in back)
+    return [record.species for record in sorted(new, key=_by_first)], sorted(
+        record.species for record in back
+    )
 
 
 def _by_first(record: SpeciesRecord) -> tuple[date, str]:

@@ -26,20 +26,22 @@ _DISK_FULL = "53100"
 Row = tuple[Any, ...]
 
 
-class _PostgresAdapter(pw.Psycopg2Adapter):
+class PostgresAdapter(pw.Psycopg2Adapter):
     """Sets up each new connection once, not at every check-out from the pool."""
+
+    # SET rather than start-up options, which connection poolers in front of the server refuse.
+    session = (
+        f"SET TIME ZONE 'UTC'; SET statement_timeout = '{STATEMENT_SECONDS}s';"
+        f" SET lock_timeout = '{BUSY_SECONDS}s'; SET idle_in_transaction_session_timeout = '60s'"
+    )
 
     def connect(self, db: Any, **params: Any) -> Any:
         from psycopg2.extras import register_default_jsonb
 
         conn = super().connect(db, **params)  # type: ignore[no-untyped-call]
         conn.autocommit = True
-        # SET rather than start-up options, which connection poolers in front of the server refuse.
         with conn.cursor() as cursor:
-            cursor.execute(
-                f"SET TIME ZONE 'UTC'; SET statement_timeout = '{STATEMENT_SECONDS}s';"
-                f" SET lock_timeout = '{BUSY_SECONDS}s'; SET idle_in_transaction_session_timeout = '60s'"
-            )
+            cursor.execute(self.session)
         # jsonb comes as text, as from SQLite: rows are decoded only where somebody looks.
         register_default_jsonb(conn, loads=_text)
         return conn
@@ -50,7 +52,7 @@ def _text(value: str) -> str:
 
 
 class _Postgres(PooledPostgresqlDatabase):  # type: ignore[misc]
-    psycopg2_adapter = _PostgresAdapter
+    psycopg2_adapter = PostgresAdapter
 
 
 def sqlite_path(url: str) -> str:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from datetime import date
 
 import peewee as pw
 
 from lib.store.connection import Connection
 from lib.store.idempotency import IdempotentRequests
 from lib.store.labels import LabelRows
-from lib.store.models import AnalysisSessions, ImageData
+from lib.store.fields import Day
+from lib.store.models import AnalysisSessions, DiversityMetrics, ImageData
 from lib.store.photos import photo_of, select_photos
 from lib.store.records import Photo
 from lib.store.users import Accounts
@@ -59,6 +61,20 @@ class DatabaseStore(Accounts):
             .limit(limit)
         )
         return [(row[-1], photo_of(row)) for row in self.db.fetch(query)]
+
+    def stale_days(self, limit: int | None = None) -> list[tuple[int, int, date]]:
+        """(user, session, day) of every row that is behind its photos, because their analysis was cut short."""
+        query = (
+            DiversityMetrics.select(
+                AnalysisSessions.user_id, DiversityMetrics.session_id, DiversityMetrics.date
+            )
+            .join(AnalysisSessions, on=(AnalysisSessions.id == DiversityMetrics.session_id))
+            .where(DiversityMetrics.computed_at.is_null())
+            .order_by(DiversityMetrics.id)
+            .limit(limit)
+        )
+        rows = self.db.fetch(query)
+        return [(user, session, day) for user, session, value in rows if (day := Day().python_value(value))]
 
     def photo_paths(self) -> Iterator[str]:
         """The file of every photo of every user, read in pieces."""

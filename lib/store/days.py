@@ -224,6 +224,14 @@ class DayRows(SessionRows):
         kept = [getattr(model, name) for name in values if name not in (owner, "date")]
         self.db.run(model.insert(values).on_conflict(conflict_target=target, preserve=kept))
 
+    def _outdate(self, session_id: int, day: date) -> None:
+        """Marks a day's row as behind its photos until it is saved again, so that a crash cannot hide it."""
+        self.db.run(
+            DiversityMetrics.update(computed_at=None).where(
+                (DiversityMetrics.session_id == session_id) & (DiversityMetrics.date == day)
+            )
+        )
+
     def _day_row(self, session_id: int, day: date) -> int:
         """The number of the day's row, which is made, empty, when there is none: predictions hang on it."""
         target = [DiversityMetrics.session_id, DiversityMetrics.date]

@@ -62,4 +62,5 @@ class LabelRows(PhotoRows):
                 label=label, label_level=level, label_source=source, label_history=history
             ).where(ImageData.id == photo.id)
         )
+        self._outdate(photo.session_id, photo.date)
         return self.photo(photo.id)

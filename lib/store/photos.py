@@ -191,13 +191,15 @@ class PhotoRows(DayRows):
             if photo.label_source != "human":
                 changes |= {"label": label, "label_level": label_level, "label_source": "model"}
             self.db.run(ImageData.update(**changes).where(ImageData.id == photo_id))
+            self._outdate(photo.session_id, photo.date)
             return self.photo(photo_id)
 
     def mark_failed(self, photo_id: int) -> None:
         """Notes that a photo cannot be classified, so that it does not wait for ever."""
         with self.db.transaction():
-            self._lock_photo(photo_id)
+            photo = self._lock_photo(photo_id)
             self.db.run(ImageData.update(is_processed=True).where(ImageData.id == photo_id))
+            self._outdate(photo.session_id, photo.date)
 
     def move_photo(self, photo_id: int, day: date) -> Photo:
         """Puts a photo on another day, its predictions with it; the day it leaves goes when it is empty.
@@ -216,6 +218,8 @@ class PhotoRows(DayRows):
                 )
             )
             self._prune_day(photo.session_id, photo.date)
+            for each in (photo.date, day):
+                self._outdate(photo.session_id, each)
             return self.photo(photo_id)
 
     def delete_photo(self, photo_id: int) -> str:
@@ -224,6 +228,7 @@ class PhotoRows(DayRows):
             photo = self._lock_photo(photo_id)
             self.db.run(ImageData.delete().where(ImageData.id == photo_id))
             self._prune_day(photo.session_id, photo.date)
+            self._outdate(photo.session_id, photo.date)
             return photo.path
 
     def save_clusters(self, members: Iterable[tuple[int, int | None, bool, float | None]]) -> None:

@@ -58,7 +58,9 @@ class DayRow:
         units = sum(self.species_counts.values())
         if units == 0:
             return "none"
-        return "ok" if units >= MINIMUM_UNITS and (self.coverage_estimate or 0.0) >= MINIMUM_COVERAGE else "low"
+        return (
+            "ok" if units >= MINIMUM_UNITS and (self.coverage_estimate or 0.0) >= MINIMUM_COVERAGE else "low"
+        )
 
 
 # Below either, a day is marked as too little effort: five units is the least that lets coverage be estimated at

@@ -1,0 +1,154 @@
+"""The figures of the model card, and the two small fits (temperature, in-domain logistic), in NumPy alone."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+
+def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
+    """Row-wise probabilities, float64 (N, K)."""
+    scaled = logits.astype(np.float64) / temperature
+    shares = np.exp(scaled - scaled.max(1, keepdims=True))
+    return np.asarray(shares / shares.sum(1, keepdims=True))
+
+
+def energies(logits: np.ndarray) -> np.ndarray:
+    """log-sum-exp of every row (N,)."""
+    highest = logits.max(1)
+    return np.asarray(highest + np.log(np.exp(logits - highest[:, None]).sum(1)))
+
+
+def negative_log_likelihood(logits: np.ndarray, labels: np.ndarray, temperature: float) -> float:
+    """Mean negative log-likelihood of the labels."""
+    right = softmax(logits, temperature)[np.arange(len(labels)), labels]
+    return float(-np.log(np.maximum(right, 1e-300)).mean())
+
+
+def fit_temperature(logits: np.ndarray, labels: np.ndarray, low: float = 0.05, high: float = 20.0) -> float:
+    """The temperature with the smallest negative log-likelihood (Guo et al. 2017, arXiv:1706.04599).
+
+    The likelihood has one minimum in the logarithm of the temperature, so a golden-section search finds it.
+    """
+    golden = (math.sqrt(5) - 1) / 2
+    a, b = math.log(low), math.log(high)
+
+    def cost(x: float) -> float:
+        return negative_log_likelihood(logits, labels, math.exp(x))
+
+    c, d = b - golden * (b - a), a + golden * (b - a)
+    at_c, at_d = cost(c), cost(d)
+    while b - a > 1e-6:
+        if at_c < at_d:
+            b, d, at_d = d, c, at_c
+            c = b - golden * (b - a)
+            at_c = cost(c)
+        else:
+            a, c, at_c = c, d, at_d
+            d = a + golden * (b - a)
+            at_d = cost(d)
+    return math.exp((a + b) / 2)
+
+
+def calibration_error(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> float:
+    """Expected calibration error of the likeliest class over equal-width bins (Naeini et al. 2015), 0 to 1.
+    """
+    confidence = probabilities.max(1)
+    right = probabilities.argmax(1) == labels
+    place = np.minimum((confidence * bins).astype(int), bins - 1)
+    error = 0.0
+    for b in range(bins):
+        inside = place == b
+        if inside.any():
+            error += inside.mean() * abs(right[inside].mean() - confidence[inside].mean())
+    return float(error)
+
+
+def wilson(successes: int, trials: int, z: float = 1.959963984540054) -> tuple[float, float]:
+    """Wilson's 95 % interval of a share (Wilson 1927); (0, 1) without trials."""
+    if trials == 0:
+        return 0.0, 1.0
+    share = successes / trials
+    middle = (share + z * z / (2 * trials)) / (1 + z * z / trials)
+    half = z * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials)) / (1 + z * z / trials)
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def share(successes: int, trials: int) -> dict[str, float | int | None]:
+    """A share with its count and interval, as the card prints it; its value is None without trials."""
+    low, high = wilson(successes, trials)
+    return {"value": successes / trials if trials else None, "low": low, "high": high, "n": trials}
+
+
+def top_k(probabilities: np.ndarray, labels: np.ndarray, k: int) -> int:
+    """How many labels are among the k likeliest classes."""
+    best = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
+    return int((best == labels[:, None]).any(1).sum())
+
+
+def recalls(predicted: np.ndarray, labels: np.ndarray, classes: int) -> list[tuple[int, int]]:
+    """For each class: how many of its photos were named right, and how many there are."""
+    return [
+        (int(((predicted == c) & (labels == c)).sum()), int((labels == c).sum())) for c in range(classes)
+    ]
+
+
+def confusions(predicted: np.ndarray, labels: np.ndarray, classes: int) -> list[tuple[int, int, int]]:
+    """(true, predicted, count) of every mistake made, most frequent first."""
+    table = np.zeros((classes, classes), int)
+    np.add.at(table, (labels, predicted), 1)
+    np.fill_diagonal(table, 0)
+    pairs = [(int(t), int(p), int(table[t, p])) for t, p in zip(*np.nonzero(table), strict=True)]
+    return sorted(pairs, key=lambda pair: (-pair[2], pair[0], pair[1]))
+
+
+def fit_logistic(
+    features: np.ndarray, targets: np.ndarray, weights: np.ndarray | None = None, ridge: float = 1e-3
+) -> tuple[float, np.ndarray]:
+    """Intercept and coefficients (F,) of a weighted logistic regression of 0/1 targets on features (N, F).
+
+    Newton's method on standardised features with a small ridge on the coefficients, answered on the
+    features' own scale.
+    """
+    mean, scale = features.mean(0), features.std(0) + 1e-12
+    x = np.column_stack([np.ones(len(features)), (features - mean) / scale])
+    w = np.ones(len(x)) if weights is None else weights / weights.mean()
+    penalty = ridge * w.sum() * np.diag([0.0] + [1.0] * features.shape[1])
+    beta = np.zeros(x.shape[1])
+    for _ in range(100):
+        p = 1 / (1 + np.exp(-np.clip(x @ beta, -40, 40)))
+        gradient = x.T @ (w * (p - targets)) + penalty @ beta
+        curvature = (x * (w * np.maximum(p * (1 - p), 1e-9))[:, None]).T @ x + penalty
+        step = np.linalg.solve(curvature, gradient)
+        beta -= step * min(1.0, 5.0 / (np.abs(step).max() + 1e-12))
+        if np.abs(step).max() < 1e-9:
+            break
+    coefficients = beta[1:] / scale
+    return float(beta[0] - (coefficients * mean).sum()), coefficients
+
+
+def logistic(intercept: float, coefficients: np.ndarray, features: np.ndarray) -> np.ndarray:
+    """Fitted probabilities (N,) of features (N, F)."""
+    return np.asarray(1 / (1 + np.exp(-np.clip(intercept + features @ coefficients, -40, 40))))
+
+
+def auroc(positives: np.ndarray, negatives: np.ndarray) -> float:
+    """Probability that a random positive scores higher than a random negative; ties count half."""
+    order = np.sort(negatives)
+    below = np.searchsorted(order, positives, "left")
+    upto = np.searchsorted(order, positives, "right")
+    return float(((below + upto) / 2).mean() / len(negatives))
+
+
+def prototypes(embeddings: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
+    """Mean direction of every class's embeddings, unit length, float32 (K, D)."""
+    unit = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
+    means = np.stack([unit[labels == c].mean(0) for c in range(classes)])
+    return np.asarray(means / np.linalg.norm(means, axis=1, keepdims=True), np.float32)
+
+
+def similarities(embeddings: np.ndarray, directions: np.ndarray) -> np.ndarray:
+    """Largest cosine of every embedding (N, D) with the unit prototypes (P, D)."""
+    lengths = np.maximum(np.linalg.norm(embeddings, axis=1), 1e-12)
+    return np.asarray((embeddings @ directions.T).max(1) / lengths)

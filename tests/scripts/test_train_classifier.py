@@ -1,0 +1,204 @@
+"""The training command's own arithmetic, split and negatives; none of it needs torch."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from scripts.training import measure, negatives, photos
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def logits_of_truth(n: int, classes: int, sharpness: float, seed: int = 3) -> tuple[np.ndarray, np.ndarray]:
+    """Labels drawn from softmax(z), and the logits sharpness * z: a model whose right temperature is `sharpness`."""
+    generator = np.random.default_rng(seed)
+    z = generator.normal(0, 2, (n, classes))
+    p = measure.softmax(z)
+    labels = (p.cumsum(1) > generator.random((n, 1))).argmax(1)
+    return z * sharpness, labels
+
+
+@pytest.mark.parametrize("sharpness", [0.5, 1.0, 3.0])
+def test_the_fitted_temperature_undoes_overconfidence(sharpness: float) -> None:
+    logits, labels = logits_of_truth(20_000, 5, sharpness)
+    assert measure.fit_temperature(logits, labels) == pytest.approx(sharpness, rel=0.05)
+
+
+def test_calibration_error_falls_with_the_right_temperature_and_is_large_when_overconfident() -> None:
+    logits, labels = logits_of_truth(20_000, 5, 3.0)
+    before = measure.calibration_error(measure.softmax(logits), labels)
+    after = measure.calibration_error(measure.softmax(logits, 3.0), labels)
+    assert before > 0.1
+    assert after < 0.02
+
+
+def test_calibration_error_of_one_bin_by_hand() -> None:
+    probabilities = np.array([[0.9, 0.1], [0.9, 0.1], [0.9, 0.1], [0.9, 0.1]])
+    assert measure.calibration_error(probabilities, np.array([0, 0, 0, 1])) == pytest.approx(0.15)
+
+
+def test_wilson_matches_published_values() -> None:
+    # Newcombe 1998, table I, method 3: 81/263 and 0/20.
+    assert measure.wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
+    assert measure.wilson(0, 20) == pytest.approx((0.0, 0.1611), abs=5e-5)
+    assert measure.wilson(0, 0) == (0.0, 1.0)
+
+
+@given(st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_wilson_holds_the_share_and_stays_within_bounds(pair: tuple[int, int]) -> None:
+    low, high = measure.wilson(*pair)
+    assert 0 <= low <= pair[0] / pair[1] + 1e-12
+    assert pair[0] / pair[1] - 1e-12 <= high <= 1
+
+
+def test_top_k_counts_labels_among_the_likeliest() -> None:
+    probabilities = np.array([[0.6, 0.3, 0.1], [0.2, 0.3, 0.5]])
+    assert [measure.top_k(probabilities, np.array([1, 0]), k) for k in (1, 2, 3)] == [0, 1, 2]
+
+
+def test_recalls_and_confusions_by_hand() -> None:
+    predicted, labels = np.array([0, 1, 1, 2, 1]), np.array([0, 0, 0, 2, 2])
+    assert measure.recalls(predicted, labels, 3) == [(1, 3), (0, 0), (1, 2)]
+    assert measure.confusions(predicted, labels, 3) == [(0, 1, 2), (2, 1, 1)]
+
+
+def test_the_logistic_fit_finds_the_parameters_it_was_drawn_from() -> None:
+    generator = np.random.default_rng(5)
+    x = generator.normal([3.0, -1.0], [2.0, 0.1], (40_000, 2))
+    p = 1 / (1 + np.exp(-(0.5 * x[:, 0] + 8.0 * x[:, 1] + 6.0)))
+    intercept, coefficients = measure.fit_logistic(
+        x, (generator.random(len(p)) < p).astype(float), ridge=0.0
+    )
+    assert intercept == pytest.approx(6.0, abs=0.4)
+    assert coefficients == pytest.approx([0.5, 8.0], rel=0.06)
+
+
+def test_the_logistic_fit_survives_perfect_separation() -> None:
+    x = np.concatenate([np.full((50, 1), -1.0), np.full((50, 1), 1.0)])
+    intercept, coefficients = measure.fit_logistic(x, np.repeat([0.0, 1.0], 50))
+    p = measure.logistic(intercept, coefficients, x)
+    assert np.isfinite(p).all()
+    assert p[:50].max() < 0.1 < 0.9 < p[50:].min()
+
+
+def test_auroc_by_hand() -> None:
+    assert measure.auroc(np.array([2.0, 3.0]), np.array([0.0, 1.0])) == 1.0
+    assert measure.auroc(np.array([1.0, 0.0]), np.array([0.0, 1.0])) == 0.5
+
+
+def test_energy_and_similarity_are_what_the_runtime_computes() -> None:
+    from lib.classifier import domain
+
+    generator = np.random.default_rng(2)
+    logits, embeddings = generator.normal(0, 30, (6, 12)), generator.random((6, 40), np.float32)
+    directions = measure.prototypes(embeddings, np.array([0, 0, 1, 1, 2, 2]), 3)
+    assert np.linalg.norm(directions, axis=1) == pytest.approx(1, abs=1e-6)
+    for i in range(6):
+        assert measure.energies(logits)[i] == pytest.approx(domain.energy(logits[i]))
+        assert measure.similarities(embeddings, directions)[i] == pytest.approx(
+            domain.similarity(embeddings[i], directions), abs=1e-6
+        )
+
+
+def make_photos(folder: Path, species: int, each: int) -> None:
+    generator = np.random.default_rng(0)
+    for s in range(species):
+        (folder / f"Genus_species-{s}").mkdir(parents=True)
+        for i in range(each):
+            noise = generator.integers(0, 256, (150, 150, 3), np.uint8)
+            Image.fromarray(noise).save(folder / f"Genus_species-{s}" / f"{i:03}.jpg")
+
+
+def test_photos_are_read_in_name_order_with_species_from_folders(tmp_path: Path) -> None:
+    make_photos(tmp_path, 2, 3)
+    read = photos.load(tmp_path)
+    assert read.pixels.shape == (6, 3, 150, 150)
+    assert read.species == ["Genus species-0", "Genus species-1"]
+    assert read.labels.tolist() == [0, 0, 0, 1, 1, 1]
+    assert read.names[0] == "Genus_species-0/000.jpg"
+
+
+def test_a_folder_without_photos_is_named(tmp_path: Path) -> None:
+    make_photos(tmp_path, 2, 1)
+    (tmp_path / "Zea_mays").mkdir()
+    with pytest.raises(FileNotFoundError, match="Zea_mays"):
+        photos.load(tmp_path)
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        photos.load(tmp_path / "nowhere")
+
+
+def smooth(seed: int) -> np.ndarray:
+    """A photo-like smooth random picture (3, 150, 150)."""
+    small = np.random.default_rng(seed).integers(0, 256, (12, 12, 3), np.uint8)
+    return np.asarray(Image.fromarray(small).resize((150, 150), Image.Resampling.BICUBIC)).transpose(2, 0, 1)
+
+
+def test_near_duplicates_are_one_group_and_other_photos_are_not() -> None:
+    first = smooth(1)
+    shifted = np.roll(first, 1, axis=2)
+    brighter = np.clip(first.astype(int) + 12, 0, 255).astype(np.uint8)
+    groups = photos.duplicate_groups(
+        photos.fingerprints(np.stack([first, smooth(2), shifted, smooth(3), brighter]))
+    )
+    assert groups[0] == groups[2] == groups[4]
+    assert len(set(groups.tolist())) == 3
+
+
+def test_the_split_is_stratified_repeatable_and_keeps_groups_together() -> None:
+    labels = np.repeat([0, 1, 2], [200, 60, 40])
+    groups = np.arange(300)
+    groups[10:16] = 10
+    groups[250:253] = 250
+    side = photos.split(labels, groups, seed=7)
+    assert len(set(side[10:16])) == 1
+    assert len(set(side[250:253])) == 1
+    for species in range(3):
+        own = side[labels == species]
+        assert np.bincount(own, minlength=3) / len(own) == pytest.approx([0.7, 0.15, 0.15], abs=0.04)
+    assert (photos.split(labels, groups, seed=7) == side).all()
+    assert (photos.split(labels, groups, seed=8) != side).any()
+
+
+def test_negatives_come_from_their_seed_alone_and_in_every_kind() -> None:
+    pixels = np.stack([smooth(i) for i in range(8)])
+    labels = np.arange(8) % 3
+    made, kinds = negatives.make(pixels, labels, 18, seed=4)
+    again, _ = negatives.make(pixels, labels, 18, seed=4)
+    other, _ = negatives.make(pixels, labels, 18, seed=5)
+    assert made.dtype == np.uint8
+    assert made.shape == (18, 3, 150, 150)
+    assert set(kinds) == {*negatives.KINDS, "blend"}
+    assert (made == again).all()
+    assert (made != other).any()
+    assert not any((made == photo).all((1, 2, 3)).any() for photo in pixels)
+
+
+def test_soil_is_cut_where_there_is_no_green() -> None:
+    photo = np.full((1, 150, 150, 3), (120, 90, 70), np.uint8)
+    photo[:, :, :110] = (60, 160, 40)
+    photo[:, 100:, 90:] = (120, 90, 70)
+    crop = negatives.soil(photo, np.random.default_rng(0))
+    assert crop.shape == (150, 150, 3)
+    assert (np.abs(crop.astype(int) - (120, 90, 70)).max(-1) < 12).mean() > 0.9
+
+
+def test_without_the_training_packages_the_command_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "torch.py").write_text("raise ImportError('No module named torch')")
+    done = subprocess.run(
+        [sys.executable, "scripts/train_classifier.py", "--photos", str(tmp_path)],
+        cwd=ROOT,
+        env={"PYTHONPATH": str(tmp_path), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 2
+    assert "make train" in done.stderr
+    assert "Traceback" not in done.stderr
