@@ -8,8 +8,8 @@ import sys
 from collections import defaultdict
 from dataclasses import asdict, fields
 from datetime import date
-from statistics import median
 from pathlib import Path
+from statistics import median
 from threading import Thread
 
 import pytest
@@ -17,7 +17,6 @@ import pytest
 from lib import diversity, taxa
 from lib.store.records import DayRow
 from lib.store.sample import BARE_DAYS, GAPS, WEEDS, YEARS, SampleStore
-
 
 ROOT = Path(__file__).resolve().parents[3]
 
