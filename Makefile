@@ -19,7 +19,7 @@ help: ## list the targets
 
 run: $(RUNTIME) ## set everything up and serve on PORT (8000)
 	@$(BIN)/python -m scripts.first_run
-	@exec $(BIN)/python -m gunicorn
+	@MALLOC_ARENA_MAX=2 exec $(BIN)/python -m gunicorn
 
 test: check ## set everything up, check it and run every test
 	@$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=term --cov-fail-under=$(COVERAGE_FLOOR)

@@ -1,0 +1,50 @@
+"""Measures this machine against the budgets: start-up, memory, photo to answer, and what /health imports."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from scripts.benchmarks import imports, memory, photo, startup  # noqa: E402
+
+ORDER = ("imports", "startup", "memory", "photo")
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(description=__doc__)
+    made.add_argument("what", choices=(*ORDER, "all"))
+    made.add_argument("--runs", type=int, default=11, help="startup: alternating starts of each (default 11)")
+    made.add_argument("--photos", type=int, default=50, help="memory: photos in one upload (default 50)")
+    made.add_argument("--warm", type=int, default=24, help="photo: photos to the warm server (default 24)")
+    made.add_argument(
+        "--cold", type=int, default=5, help="photo: fresh starts with one photo each (default 5)"
+    )
+    return made
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Prints each result in words and as one line of JSON."""
+    asked = parser().parse_args(argv)
+    measurements: dict[str, tuple[Callable[[], dict[str, Any]], Callable[[dict[str, Any]], str]]] = {
+        "imports": (imports.measure, imports.describe),
+        "startup": (lambda: startup.measure(asked.runs), startup.describe),
+        "memory": (lambda: memory.measure(asked.photos), memory.describe),
+        "photo": (lambda: photo.measure(asked.cold, asked.warm), photo.describe),
+    }
+    for name in ORDER if asked.what == "all" else (asked.what,):
+        measure, describe = measurements[name]
+        found = measure()
+        print(describe(found))
+        print(json.dumps(found), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

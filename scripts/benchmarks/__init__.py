@@ -1,0 +1,1 @@
+"""What `scripts/bench.py` measures: each module is one measurement against a real gunicorn on loopback."""
