@@ -43,6 +43,7 @@ class BrokenReferences(Exception):
 class History(pw.Model):
     """Which migrations have been applied, in order; the unique name is the last guard against two."""
 
+    id = pw.AutoField()
     name = Text(255, unique=True)
     migrated_at = Utc(default=lambda: datetime.now(UTC))
 
@@ -82,7 +83,8 @@ def up(url: str, to: str | None = None, folder: Path = FOLDER) -> list[str]:
     if not is_postgres(url):
         Path(sqlite_path(url)).absolute().parent.mkdir(parents=True, exist_ok=True)
     with _runner(url, folder) as run:
-        wanted = run.todo[: run.todo.index(to) + 1] if _known(to, run.todo) else run.todo
+        _must_exist(to, run.todo)
+        wanted = run.todo if to is None else run.todo[: run.todo.index(to) + 1]
         applied: list[str] = []
         while True:
             with run.locked():
@@ -97,14 +99,14 @@ def up(url: str, to: str | None = None, folder: Path = FOLDER) -> list[str]:
 def down(url: str, to: str | None = None, folder: Path = FOLDER) -> list[str]:
     """Rolls back the last migration, or everything after `to` (`zero`: everything); returns what was."""
     with _runner(url, folder) as run:
-        _known(None if to == ZERO else to, run.todo)
+        _must_exist(None if to == ZERO else to, run.todo)
         undone: list[str] = []
         while True:
             with run.locked():
                 done = run.done
                 if not done or done[-1] == to or (to is None and undone):
                     return undone
-                _known(done[-1], run.todo)
+                _must_exist(done[-1], run.todo)
                 run.apply(done[-1], downgrade=True)
             undone.append(done[-1])
 
@@ -125,7 +127,7 @@ def is_missing_file(name: str, folder: Path = FOLDER) -> bool:
     return name not in names(folder)
 
 
-def plain_database(url: str) -> pw.Database:
+def plain_database(url: str) -> Any:
     """A database for schema work: no pool, no time limit on statements, foreign keys off while tables change."""
     if is_postgres(url):
         return _Postgres(url, connect_timeout=5)
@@ -167,7 +169,8 @@ class _Runner:
     def done(self) -> list[str]:
         """What has been applied, in order. Call it under the lock."""
         self.history.create_table(safe=True)
-        return [row[0] for row in self.history.select(self.history.name).order_by(self.history.id).tuples()]
+        rows: Any = self.history.select(self.history.name).order_by(self.history.id).tuples()
+        return [name for (name,) in rows]
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -209,10 +212,9 @@ def _runner(url: str, folder: Path) -> Iterator[_Runner]:
         run.database.close()
 
 
-def _known(name: str | None, todo: list[str]) -> bool:
+def _must_exist(name: str | None, todo: list[str]) -> None:
     if name is not None and name not in todo:
         raise UnknownMigration(name)
-    return name is not None
 
 
 def _has_history(database: Any) -> bool:

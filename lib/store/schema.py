@@ -63,7 +63,7 @@ def _differences(wanted: Mapping[str, Description], actual: Mapping[str, Descrip
 
 
 @contextmanager
-def _scratch(url: str, database: pw.Database) -> Iterator[pw.Database]:
+def _scratch(url: str, database: Any) -> Iterator[Any]:
     """The models' tables where they disturb nobody: in memory, or in a schema that is rolled back."""
     if not is_postgres(url):
         memory = pw.SqliteDatabase(":memory:", field_types=SQLITE_TYPES)
@@ -85,7 +85,7 @@ def _scratch(url: str, database: pw.Database) -> Iterator[pw.Database]:
             transaction.rollback()
 
 
-def _create(database: pw.Database) -> None:
+def _create(database: Any) -> None:
     for model in TABLES:
         manager = pw.SchemaManager(model, database)
         manager.create_table(safe=False)
