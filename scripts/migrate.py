@@ -30,6 +30,8 @@ def main(arguments: list[str] | None = None) -> int:
         return int(globals()[f"_{options.command}"](url, options))
     except Problem as problem:
         print(problem.detail, file=sys.stderr)
+    except OSError as error:
+        print(f"The database's folder cannot be used: {error.strerror}: {error.filename}", file=sys.stderr)
     except migrate.UnknownMigration as error:
         print(f"There is no migration {error}; see `status`.", file=sys.stderr)
     except migrate.BrokenReferences as error:
