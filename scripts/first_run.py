@@ -54,12 +54,14 @@ def first_key(settings: Settings) -> str | None:
 
     assert settings.database_url
     store = DatabaseStore(settings.database_url)
-    with store.connection():
+    try:
         if store.users():
             return None
         secret, digest, prefix = new_key()
         store.create_user(FIRST_USER, f"{FIRST_USER}@localhost", digest, prefix, SCOPES)
-    return secret
+        return secret
+    finally:
+        store.close()
 
 
 def main(argv: list[str] | None = None) -> int:

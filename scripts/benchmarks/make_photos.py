@@ -24,7 +24,7 @@ def photo(source: Path, number: int) -> Image.Image:
     wide, high = WIDTH / scale, HEIGHT / scale
     left, top = (small.width - wide) / 2, (small.height - high) / 2
     large = small.resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC, box=(left, top, left + wide, top + high))
-    noise = np.random.default_rng(number).normal(0, 4, (HEIGHT, WIDTH, 1)).astype(np.float32)
+    noise = np.random.default_rng(number).normal(0, 5, (HEIGHT, WIDTH, 1)).astype(np.float32)
     return Image.fromarray(np.clip(np.asarray(large, np.float32) + noise, 0, 255).astype(np.uint8))
 
 
@@ -45,7 +45,7 @@ def main() -> None:
         exif = Image.Exif()
         exif.get_ifd(EXIF_FOLDER)[DATE_TIME_ORIGINAL] = f"2025:08:24 10:{number // 60:02d}:{number % 60:02d}"
         unfinished = path.with_suffix(".part")
-        made.save(unfinished, "JPEG", quality=88, exif=exif)
+        made.save(unfinished, "JPEG", quality=92, exif=exif)
         if unfinished.stat().st_size > LARGEST:
             raise SystemExit(f"{path.name} is larger than an upload may be")
         unfinished.rename(path)
