@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -22,6 +23,9 @@ CONNECT_SECONDS = 5
 STATEMENT_SECONDS = 15
 _UNDEFINED_TABLE = "42P01"
 _DISK_FULL = "53100"
+_log = logging.getLogger(__name__)
+
+LARGEST_ID = 2**63 - 1
 
 Row = tuple[Any, ...]
 
@@ -55,6 +59,11 @@ class _Postgres(PooledPostgresqlDatabase):  # type: ignore[misc]
     psycopg2_adapter = PostgresAdapter
 
 
+def fits(number: int) -> bool:
+    """False for what cannot be the number of a row; SQLite's driver raises OverflowError beyond 64 bits."""
+    return 0 < number <= LARGEST_ID
+
+
 def sqlite_path(url: str) -> str:
     """The file of a `sqlite:///` URL."""
     return url.removeprefix("sqlite:///")
@@ -79,13 +88,18 @@ def open_database(url: str) -> Any:
     return PooledSqliteDatabase(
         sqlite_path(url),
         max_connections=SQLITE_CONNECTIONS,
-        timeout=BUSY_SECONDS,
+        timeout=POOL_SECONDS,  # the pool's; how long a writer waits is a pragma
         field_types=SQLITE_TYPES,
         # A write transaction takes the write lock when it begins: one that read first and then wrote could
         # fail at once, without waiting, when another had written in between.
         lock_type="IMMEDIATE",
         # A photo is acknowledged when its row is committed, so a commit must survive a power cut: FULL.
-        pragmas=(("journal_mode", "wal"), ("foreign_keys", 1), ("synchronous", "full")),
+        pragmas=(
+            ("busy_timeout", BUSY_SECONDS * 1000),
+            ("journal_mode", "wal"),
+            ("foreign_keys", 1),
+            ("synchronous", "full"),
+        ),
         # The pool hands a connection to one thread at a time.
         check_same_thread=False,
     )
@@ -98,16 +112,33 @@ def as_problems() -> Iterator[None]:
         yield
     except MaxConnectionsExceeded as error:
         raise unavailable("The database is busy; try again shortly.", kind="database-busy") from error
-    except (pw.OperationalError, pw.InterfaceError, pw.ProgrammingError, sqlite3.OperationalError) as error:
-        cause = error.args[0] if error.args and isinstance(error.args[0], Exception) else error
-        code = getattr(cause, "pgcode", None)
-        if isinstance(error, pw.ProgrammingError) and code != _UNDEFINED_TABLE:
+    except (pw.DatabaseError, pw.InterfaceError, sqlite3.DatabaseError) as error:
+        problem = _problem(error)
+        if problem is None:
             raise
-        if code == _DISK_FULL or getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
-            raise Problem(507, detail="The database's disk is full.", kind="disk-full") from error
-        raise unavailable(
-            "The database does not answer; try again shortly.", kind="database-unavailable"
-        ) from error
+        _log.warning("database: %s", error)
+        raise problem from error
+
+
+def _problem(error: Exception) -> Problem | None:
+    """What a driver's error means to the person who asked, or None when it is a bug of ours."""
+    cause = error.args[0] if error.args and isinstance(error.args[0], Exception) else error
+    code = getattr(cause, "pgcode", None)
+    if code == _UNDEFINED_TABLE or str(cause).startswith("no such table"):
+        return unavailable(
+            "The database has not been migrated.", retry_after=30, kind="database-not-migrated"
+        )
+    if code == _DISK_FULL or getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+        return Problem(507, detail="The database's disk is full.", kind="disk-full")
+    # The bare class is what SQLite raises for a damaged file; its other children are errors in the query.
+    if isinstance(error, (pw.OperationalError, pw.InterfaceError, sqlite3.OperationalError)) or type(
+        error
+    ) in (
+        pw.DatabaseError,
+        sqlite3.DatabaseError,
+    ):
+        return unavailable("The database does not answer; try again shortly.", kind="database-unavailable")
+    return None
 
 
 class Connection:

@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from datetime import date
+from typing import TYPE_CHECKING
 
 import peewee as pw
 
 from lib.store.connection import Connection
+from lib.store.fields import Day
 from lib.store.idempotency import IdempotentRequests
 from lib.store.labels import LabelRows
-from lib.store.fields import Day
 from lib.store.models import AnalysisSessions, DiversityMetrics, ImageData
 from lib.store.photos import photo_of, select_photos
 from lib.store.records import Photo
 from lib.store.users import Accounts
+
+if TYPE_CHECKING:
+    from lib.store.interface import DayWriter, ReadStore
 
 PATHS_AT_ONCE = 1000
 
@@ -24,6 +28,11 @@ class UserStore(LabelRows, IdempotentRequests):
     """Everything of one user and nothing of anybody else: a ReadStore and a DayWriter with photos."""
 
     sample = False
+
+    if TYPE_CHECKING:
+
+        def _conforms(self) -> tuple[ReadStore, DayWriter]:
+            return self, self
 
 
 class DatabaseStore(Accounts):

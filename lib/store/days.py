@@ -11,7 +11,7 @@ from typing import Any
 
 import peewee as pw
 
-from lib.store.connection import Row
+from lib.store.connection import Row, fits
 from lib.store.fields import Day, Utc
 from lib.store.models import (
     AnalysisSessions,
@@ -100,6 +100,8 @@ class DayRows(SessionRows):
 
         That is the pooled row where several sessions have photos on the date, else the one session's row.
         """
+        if session_id is not None and not fits(session_id):
+            return []
         own = (
             DiversityMetrics.select(*_columns(DiversityMetrics, DiversityMetrics.session_id))
             .join(AnalysisSessions, on=(AnalysisSessions.id == DiversityMetrics.session_id))

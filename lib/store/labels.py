@@ -19,6 +19,8 @@ class LabelRows(PhotoRows):
         """A person's label; what stood before goes to `label_history` with the time of the change."""
         with self.db.transaction():
             photo = self._lock_photo(photo_id)
+            if (photo.label, photo.label_level, photo.label_source) == (label, level, "human"):
+                return photo  # the same request again
             return self._relabel(photo, label, level, at)
 
     def confirm_photo(self, photo_id: int, at: datetime) -> Photo:

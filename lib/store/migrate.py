@@ -58,11 +58,13 @@ def names(folder: Path = FOLDER) -> list[str]:
 
 def pending(url: str, folder: Path = FOLDER) -> list[str]:
     """Migrations that the database has not seen; 503 when it does not answer. One query, for `/ready`."""
-    return (
-        pending_on(Connection(url), folder)
-        if is_postgres(url) or Path(sqlite_path(url)).exists()
-        else names(folder)
-    )
+    if not is_postgres(url) and not Path(sqlite_path(url)).exists():
+        return names(folder)  # asking would make the file
+    db = Connection(url)
+    try:
+        return pending_on(db, folder)
+    finally:
+        db.close()
 
 
 def pending_on(db: Connection, folder: Path = FOLDER) -> list[str]:
@@ -118,6 +120,7 @@ def status(url: str, folder: Path = FOLDER) -> list[tuple[str, datetime | None]]
         rows = (
             db.fetch(History.select(History.name, History.migrated_at)) if _has_history(db.database) else []
         )
+    db.close()
     applied = {name: Utc().python_value(moment) for name, moment in rows}
     return [(name, applied.get(name)) for name in sorted({*names(folder), *applied})]
 

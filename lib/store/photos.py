@@ -14,12 +14,11 @@ from typing import Any
 import peewee as pw
 
 from lib.problems import bad_request, not_found
-from lib.store.connection import Row
+from lib.store.connection import LARGEST_ID, Row, fits
 from lib.store.days import DayRows
 from lib.store.fields import Day, Utc
 from lib.store.models import AnalysisSessions, ImageData, PredictionResults
 from lib.store.records import NewPhoto, Photo, Prediction
-from lib.store.sessions import LARGEST_ID
 
 FILENAME_LENGTH = 255
 _PHOTO = tuple(field.name for field in fields(Photo) if field.name != "prediction")
@@ -81,7 +80,7 @@ class PhotoRows(DayRows):
 
     def photo(self, photo_id: int) -> Photo:
         """One photo; 404 when it is not this user's."""
-        if 0 < photo_id <= LARGEST_ID:
+        if fits(photo_id):
             row = self.db.first(self._photos().where(ImageData.id == photo_id))
             if row:
                 return photo_of(row)
@@ -139,27 +138,37 @@ class PhotoRows(DayRows):
         meanwhile neither repeat nor skip others. `unsure` asks for labels that a model gave above the
         species level (or for the labelled photos that are not so). 400 for a cursor that is none.
         """
-        query = self._photos()
+        if session_id is not None and not fits(session_id):
+            return [], None
+        # The page is chosen before anything is joined to it: else the database would look up the newest
+        # prediction of every photo there is, to throw away all but a page.
+        chosen = ImageData.select(ImageData.date, ImageData.id).where(
+            ImageData.session_id.in_(self._own_sessions())
+        )
         if session_id is not None:
-            query = query.where(ImageData.session_id == session_id)
+            chosen = chosen.where(ImageData.session_id == session_id)
         if start is not None:
-            query = query.where(ImageData.date >= start)
+            chosen = chosen.where(ImageData.date >= start)
         if end is not None:
-            query = query.where(ImageData.date <= end)
+            chosen = chosen.where(ImageData.date <= end)
         if label is not None:
-            query = query.where(ImageData.label == label)
+            chosen = chosen.where(ImageData.label == label)
         if label_source is not None:
-            query = query.where(ImageData.label_source == label_source)
+            chosen = chosen.where(ImageData.label_source == label_source)
         if unsure is not None:
             doubtful = (ImageData.label_source == "model") & (ImageData.label_level != "species")
-            known = ImageData.label.is_null(False)
-            query = query.where(doubtful if unsure else known & ~doubtful)
+            chosen = chosen.where(doubtful if unsure else ImageData.label.is_null(False) & ~doubtful)
         if cursor is not None:
             day, number = _read_cursor(cursor)
-            query = query.where((ImageData.date < day) | ((ImageData.date == day) & (ImageData.id < number)))
-        rows = self.db.fetch(query.order_by(ImageData.date.desc(), ImageData.id.desc()).limit(limit + 1))
-        page = [photo_of(row) for row in rows[:limit]]
-        return page, (_write_cursor(page[-1]) if len(rows) > limit else None)
+            chosen = chosen.where(
+                (ImageData.date < day) | ((ImageData.date == day) & (ImageData.id < number))
+            )
+        order = (ImageData.date.desc(), ImageData.id.desc())
+        found = self.db.fetch(chosen.order_by(*order).limit(limit + 1))
+        numbers = [number for _, number in found[:limit]]
+        rows = self.db.fetch(self._photos().where(ImageData.id.in_(numbers)).order_by(*order))
+        following = _write_cursor(*found[limit - 1]) if len(found) > limit else None
+        return [photo_of(row) for row in rows], following
 
     def day_photos(self, session_id: int | None, day: date) -> list[Photo]:
         """All photos of a day in the order they came, of one session or (None) of all."""
@@ -267,8 +276,8 @@ def _filename(name: str) -> str:
     return clean[-FILENAME_LENGTH:]
 
 
-def _write_cursor(photo: Photo) -> str:
-    return base64.urlsafe_b64encode(f"{photo.date}.{photo.id}".encode()).decode().rstrip("=")
+def _write_cursor(day: date | str, number: int) -> str:
+    return base64.urlsafe_b64encode(f"{day}.{number}".encode()).decode().rstrip("=")
 
 
 def _read_cursor(cursor: str) -> tuple[date, int]:

@@ -9,7 +9,7 @@ import peewee as pw
 
 from lib.config import is_timezone
 from lib.problems import FieldError, invalid, not_found
-from lib.store.connection import Connection, Row
+from lib.store.connection import Connection, Row, fits
 from lib.store.fields import Day, Utc
 from lib.store.models import (
     AnalysisSessions,
@@ -21,7 +21,6 @@ from lib.store.models import (
 )
 from lib.store.records import DeletedSession, Session
 
-LARGEST_ID = 2**63 - 1  # beyond it SQLite's driver raises OverflowError
 FIRST_SESSION = "My field"
 _CHANGEABLE = {"session_name", "description", "start_date", "end_date", "timezone", "latitude", "longitude"}
 _day = Day().python_value
@@ -63,7 +62,7 @@ class SessionRows:
         """One session; 404 when it is not this user's."""
         row = (
             self.db.first(self._select().where(AnalysisSessions.id == session_id))
-            if _fits(session_id)
+            if fits(session_id)
             else None
         )
         if row is None:
@@ -156,7 +155,7 @@ class SessionRows:
             return
         mine = (AnalysisSessions.id == session_id) & (AnalysisSessions.user_id == self.user_id)
         query = self.db.locked(AnalysisSessions.select(AnalysisSessions.id).where(mine))
-        if not _fits(session_id) or not self.db.fetch(query):
+        if not fits(session_id) or not self.db.fetch(query):
             raise not_found("There is no such session.")
 
     def _select(self) -> pw.ModelSelect[Any]:
@@ -202,10 +201,6 @@ class SessionRows:
         if len(self.db.fetch(sessions)) < 2:
             mine = (PooledMetrics.user_id == self.user_id) & (PooledMetrics.date == day)
             self.db.run(PooledMetrics.delete().where(mine))
-
-
-def _fits(number: int) -> bool:
-    return 0 < number <= LARGEST_ID
 
 
 def _refuse_impossible(values: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ import peewee as pw
 
 from lib.keys import SCOPES
 from lib.problems import FieldError, Problem, invalid
-from lib.store.connection import Connection, Row
+from lib.store.connection import Connection, Row, fits
 from lib.store.fields import Utc
 from lib.store.models import ApiKeys, Users
 from lib.store.records import Key, User
@@ -116,7 +116,7 @@ class Accounts:
 
     def key(self, key_id: int) -> tuple[Key, User] | None:
         """The key of a number and its user, also when revoked or inactive: the caller decides."""
-        return self._key_and_user(ApiKeys.id == key_id)
+        return self._key_and_user(ApiKeys.id == key_id) if fits(key_id) else None
 
     def keys(self, user_id: int) -> list[Key]:
         """A user's keys, newest first, the revoked ones included."""
@@ -137,6 +137,8 @@ class Accounts:
 
     def revoke_key(self, user_id: int, key_id: int, now: datetime) -> bool:
         """Ends a key for good; False when the user has no such key or it was revoked before."""
+        if not fits(key_id):
+            return False
         mine = (ApiKeys.id == key_id) & (ApiKeys.user_id == user_id) & ApiKeys.revoked_at.is_null()
         return self.db.run(ApiKeys.update(revoked_at=now).where(mine)) == 1
 
@@ -152,7 +154,12 @@ class Accounts:
                 return
             self._touched[key_id] = now
         stale = ApiKeys.last_used_at.is_null() | (ApiKeys.last_used_at <= now - TOUCH_EVERY)
-        self.db.run(ApiKeys.update(last_used_at=now).where((ApiKeys.id == key_id) & stale))
+        try:
+            self.db.run(ApiKeys.update(last_used_at=now).where((ApiKeys.id == key_id) & stale))
+        except Problem:
+            # A request that only reads must not fail because the note of its key could not be written.
+            with self._touch_lock:
+                self._touched.pop(key_id, None)
 
     def _key_and_user(self, condition: Any) -> tuple[Key, User] | None:
         query = (
