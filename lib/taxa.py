@@ -35,3 +35,9 @@ def common_name(species: str, language: str = "en") -> str | None:
 def _table() -> dict[str, PlantName]:
     with TABLE.open(encoding="utf-8", newline="") as file:
         return {row["species"]: PlantName(**row) for row in csv.DictReader(file)}
+
+
+def common_names(language: str = "en") -> dict[str, str]:
+    """Every common name in `language`, by scientific name."""
+    found = {species: common_name(species, language) for species in _table()}
+    return {species: name for species, name in found.items() if name}

@@ -1,0 +1,76 @@
+"""GET /calendar: a year of one metric as a table of links, and one day of it in detail."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+import msgspec
+from flask import Response
+
+from lib import calendars
+from lib.dispatcher import Call
+from lib.operations import operation
+from lib.scope import Identifier, Year, check_session
+from lib.store.records import METRICS
+from lib.web import season
+from lib.web.page import HTML, Page
+
+MetricName = Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(METRICS)})]
+DEFAULT_METRIC = "shannon_diversity"
+FIRST_YEAR, LAST_YEAR = 1900, 2200  # what lib.scope.Year takes
+
+
+class Query(msgspec.Struct):
+    """Without a year: the year of `day`, else the newest year with a survey."""
+
+    metric: MetricName = DEFAULT_METRIC
+    year: Year | None = None
+    session: Identifier | None = None
+    day: date | None = None
+
+
+@operation("The season as a calendar", media_type=HTML, problems=(404,))
+def get(call: Call, query: Query) -> Response:
+    if call.identity.user is not None:
+        call.identity.demand("read")
+    calendars.check_metric(query.metric)
+    page = Page(call)
+    store = call.store
+    check_session(store, query.session)
+    today = datetime.now(ZoneInfo(call.settings.site_timezone)).date()
+    year = query.year or (query.day.year if query.day else None)
+    calendar = calendars.build(store.days(query.session), query.metric, year, store.sample, today.year)
+    row = store.day(query.day, query.session) if query.day else None
+    processing = store.processing(query.day, query.session) if row and query.day else None
+    kept = {"metric": query.metric} | ({"session": str(query.session)} if query.session else {})
+    address = f"/calendar?{urlencode(kept)}&"
+    html = page.render(
+        "calendar.html",
+        calendar=calendar,
+        weeks=season.weeks(calendar, page.say, today),
+        metrics=METRICS,
+        sessions=store.sessions(),
+        session_id=query.session,
+        address=address,
+        day_address=f"{address}year={calendar.year}&",
+        earlier=calendar.year - 1 if calendar.year > FIRST_YEAR else None,
+        later=calendar.year + 1 if calendar.year < LAST_YEAR else None,
+        shown_day=query.day,
+        row=row,
+        processing=processing,
+        plants=sum(row.species_counts.values()) if row else 0,
+        day_metrics=[
+            (
+                metric,
+                calendars.value_of(row, metric),
+                page.say.interval(metric, *calendars.interval_of(row, metric)),
+            )
+            for metric in METRICS
+        ]
+        if row
+        else [],
+    )
+    return Response(html, headers=page.headers)

@@ -1,0 +1,150 @@
+"""A year laid out for a page: weeks of days, each with its mark, its level and its words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+from lib.web.words import METRIC_WORDS
+
+if TYPE_CHECKING:
+    from lib.calendars import Calendar, Cell
+    from lib.web.words import Words
+
+ABSENT, FUTURE, ZERO, LOW, LEVEL = "absent", "future", "zero", "low", "level"
+# The size of one day in the small picture, and of the gap to the next, in units of its own view box.
+SQUARE, GAP = 10, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """One square of the heat-map.
+
+    `mark`: no survey (absent), not yet come (future), photos but no species named (zero), too few photos to
+    compare (low), or a `level` of 0 to 4. `label` is what the square says to those who do not see it.
+    """
+
+    date: date
+    mark: str
+    level: int
+    label: str
+
+    @property
+    def surveyed(self) -> bool:
+        """Whether there is anything to tell of the day."""
+        return self.mark in (ZERO, LOW, LEVEL)
+
+
+@dataclass(frozen=True, slots=True)
+class Week:
+    """Seven squares, None outside the year; `month` is set in the week that a month begins in.
+
+    `in_season` holds from the month of the year's first survey to that of its last, so that a narrow page can
+    leave the winter out.
+    """
+
+    days: tuple[Day | None, ...]
+    month: int | None
+    in_season: bool
+
+
+def weeks(calendar: Calendar, say: Words, today: date) -> list[Week]:
+    """The calendar's year as weeks in the reader's language; `today` is the day at the site."""
+    months = [int(day[5:7]) for day in calendar.data]
+    season = range(min(months), max(months) + 1) if months else range(0)
+    found = []
+    for dates in _dates(calendar.year, say.first_weekday):
+        days = tuple(None if each is None else _day(calendar, each, say, today) for each in dates)
+        month = next((each.month for each in dates if each is not None and each.day == 1), None)
+        found.append(Week(days, month, any(day is not None and day.date.month in season for day in days)))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Square:
+    """A day in the small picture, by the upper left corner of its square."""
+
+    x: int
+    y: int
+    day: Day
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """The season of a year as a drawing; `months` are (x, number of the month)."""
+
+    width: int
+    height: int
+    squares: list[Square]
+    months: list[tuple[int, int]]
+
+
+def picture(found: list[Week]) -> Picture:
+    """The small heat-map: one column a week of the season."""
+    shown = [week for week in found if week.in_season]
+    step = SQUARE + GAP
+    top = SQUARE + 2 * GAP  # room for the names of the months
+    squares = [
+        Square(column * step, top + row * step, day)
+        for column, week in enumerate(shown)
+        for row, day in enumerate(week.days)
+        if day is not None
+    ]
+    months = [(column * step, week.month) for column, week in enumerate(shown) if week.month is not None]
+    return Picture(max(len(shown) * step - GAP, 1), top + 7 * step - GAP, squares, months)
+
+
+def _dates(year: int, first_weekday: int) -> Iterator[tuple[date | None, ...]]:
+    """The weeks that hold days of `year`, with None for days of its neighbours."""
+    new_year = date(year, 1, 1)
+    before = (new_year.weekday() - first_weekday) % 7
+    length = (date(year, 12, 31) - new_year).days + 1
+    for start in range(-before, length, 7):
+        yield tuple(
+            new_year + timedelta(days=offset) if 0 <= offset < length else None
+            for offset in range(start, start + 7)
+        )
+
+
+def _day(calendar: Calendar, day: date, say: Words, today: date) -> Day:
+    cell = calendar.data.get(day.isoformat())
+    if cell is None:
+        if day > today:
+            return Day(day, FUTURE, 0, say.day_of_year(day))
+        return Day(day, ABSENT, 0, say.gettext("%(day)s: no survey", day=say.day_of_year(day)))
+    mark = mark_of(cell, calendar.metric)
+    words = _words(calendar, cell, mark, say)
+    label = say.gettext("%(day)s: %(words)s", day=say.day_of_year(day), words=words)
+    return Day(day, mark, cell.level, label)
+
+
+def mark_of(cell: Cell, metric: str) -> str:
+    """The mark of a surveyed day: a level only where there was effort enough to compare it with others.
+
+    The number of photos is the effort itself and needs none.
+    """
+    if metric == "total_images":
+        return LEVEL
+    if cell.effort == "none":
+        return ZERO
+    if cell.effort == "low" or cell.value is None:
+        return LOW
+    return LEVEL
+
+
+def _words(calendar: Calendar, cell: Cell, mark: str, say: Words) -> str:
+    photos = say.photos(cell.total_images)
+    comma = say.gettext(", ")
+    if mark == ZERO:
+        return say.gettext("surveyed, no species named, %(photos)s", photos=photos)
+    parts = [say.species(cell.species_richness), photos]
+    if mark == LOW:
+        return comma.join([*parts, say.gettext("too few photos to compare")])
+    if calendar.metric not in ("species_richness", "total_images"):
+        short = say.gettext(METRIC_WORDS[calendar.metric].short)
+        value = f"{short} {say.value(calendar.metric, cell.value)}"
+        interval = say.interval(calendar.metric, cell.low, cell.high)
+        parts.append(f"{value} ({interval})" if interval else value)
+    return comma.join(parts)
