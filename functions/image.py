@@ -13,11 +13,9 @@ from lib.dispatcher import Call
 from lib.labels import human_label
 from lib.operations import operation
 from lib.problems import Problem
-from lib.scope import IdPath
+from lib.scope import IdPath, possible_day
 from lib.shapes import DayMetrics, ImageShape
 from lib.store.records import Photo
-
-EARLIEST = dt.date(1990, 1, 1)  # as for the dates that cameras write
 
 
 class Change(msgspec.Struct):
@@ -73,7 +71,7 @@ def patch(call: Call, path: IdPath, body: Change) -> Changed:
         after = store.undo_label(path.id)
     else:
         assert body.date is not None
-        after = store.move_photo(path.id, _possible(body.date, now))
+        after = store.move_photo(path.id, possible_day(body.date))
     metrics = _recomputed(call, after.session_id, {before.date, after.date})
     return Changed(shapes.image(store.photo(path.id)), metrics)
 
@@ -91,16 +89,3 @@ def _recomputed(call: Call, session_id: int, days: set[dt.date]) -> dict[str, Da
     analysis.recompute(call.mine, session_id, days)
     rows = {day: call.mine.day(day, session_id) for day in sorted(days)}
     return {day.isoformat(): shapes.day(row) if row else None for day, row in rows.items()}
-
-
-def _possible(day: dt.date, now: datetime) -> dt.date:
-    if not EARLIEST <= day <= now.date() + dt.timedelta(days=1):
-        reason = f"must lie between {EARLIEST} and today"
-        raise Problem(
-            422,
-            "Invalid request",
-            f"date: {reason}.",
-            kind="invalid-request",
-            errors=[{"field": "date", "reason": reason}],
-        )
-    return day

@@ -15,7 +15,7 @@ from lib.dispatcher import Call
 from lib.intake import MAX_FILES, Incoming, Intake, Outcome, Receipt
 from lib.operations import operation
 from lib.problems import Problem
-from lib.scope import Identifier
+from lib.scope import Identifier, possible_day
 from lib.shapes import DayMetrics, ImageShape
 from lib.store.records import Session
 
@@ -71,10 +71,11 @@ class Uploaded(msgspec.Struct):
 def post(call: Call) -> Uploaded:
     form = operations.read_form(post.operation, call.request.form.to_dict(flat=False))  # type: ignore[attr-defined]
     incoming = _incoming(call)
+    day = possible_day(form.date) if form.date else None
     session = _session(call, form.session_id)
     key = call.request.headers.get("Idempotency-Key")
     if key is None:
-        status, body = _upload(call, session, form.date, incoming)
+        status, body = _upload(call, session, day, incoming)
         return _json(status, body)
     if not _IDEMPOTENCY_KEY.match(key):
         raise Problem(
@@ -83,11 +84,11 @@ def post(call: Call) -> Uploaded:
             kind="malformed-request",
             errors=[{"field": "Idempotency-Key", "reason": "must be 1 to 200 visible ASCII characters"}],
         )
-    stored = call.mine.idempotent(key, _digest(session.id, form.date, incoming))
+    stored = call.mine.idempotent(key, _digest(form.session_id, day, incoming))
     if stored is not None:
         return _json(stored.status, msgspec.json.encode(stored.response), {"Idempotent-Replayed": "true"})
     try:
-        status, body = _upload(call, session, form.date, incoming)
+        status, body = _upload(call, session, day, incoming)
     except BaseException:
         call.mine.forget_idempotent(key)  # nothing was answered, so the same key may try again
         raise
@@ -95,10 +96,12 @@ def post(call: Call) -> Uploaded:
     return _json(status, body)
 
 
-def _upload(call: Call, session: Session, day: date | None, incoming: list[Incoming]) -> tuple[int, bytes]:
+def _upload(
+    call: Call, session: Session | None, day: date | None, incoming: list[Incoming]
+) -> tuple[int, bytes]:
     intake = Intake(call.mine, call.services.photos, call.settings.model_dir)
-    receipt = intake.receive(session, day, incoming)
-    if not receipt.taken:
+    receipt = intake.receive(session, day, incoming, call.settings.site_timezone)
+    if receipt.session_id is None:
         raise _none_taken(call, receipt)
     reply = Uploaded(
         session_id=receipt.session_id,
@@ -150,10 +153,10 @@ def _incoming(call: Call) -> list[Incoming]:
     return files
 
 
-def _session(call: Call, session_id: int | None) -> Session:
-    """The session asked for, else the newest, else a first one."""
+def _session(call: Call, session_id: int | None) -> Session | None:
+    """The session asked for, else the newest, else none: the first photo taken makes one."""
     if session_id is None:
-        return call.mine.default_session(call.settings.site_timezone)
+        return call.mine.newest_session()
     try:
         return call.mine.session(session_id)
     except Problem as problem:
@@ -161,7 +164,7 @@ def _session(call: Call, session_id: int | None) -> Session:
         raise
 
 
-def _digest(session_id: int, day: date | None, incoming: list[Incoming]) -> str:
+def _digest(session_id: int | None, day: date | None, incoming: list[Incoming]) -> str:
     """What makes two requests the same: session, date and files with their names, in order."""
     whole = hashlib.sha256(f"{session_id}\n{day}\n".encode())
     for each in incoming:

@@ -54,17 +54,12 @@ class Outcome:
 class Receipt:
     """What became of all files of one request, and the rows of the days they touched."""
 
-    session_id: int
+    session_id: int | None = None  # None while nothing was taken
     outcomes: list[Outcome] = field(default_factory=list)
     days: dict[date, DayRow] = field(default_factory=dict)
     model_name: str | None = None
     model_version: str | None = None
     seconds: float = 0.0
-
-    @property
-    def taken(self) -> bool:
-        """True when at least one file is now, or was already, among the photos."""
-        return any(outcome.photo is not None for outcome in self.outcomes)
 
     @property
     def created(self) -> bool:
@@ -80,23 +75,33 @@ class Intake:
         self.files = files
         self.model_dir = model_dir
 
-    def receive(self, session: Session, form_date: date | None, incoming: Iterable[Incoming]) -> Receipt:
+    def receive(
+        self, session: Session | None, form_date: date | None, incoming: Iterable[Incoming], timezone: str
+    ) -> Receipt:
         """Take every file that is a photo; the others are refused one by one, each with its reason.
 
+        Without a session, the first photo taken makes one in the site's `timezone` (IANA); a request that is
+        refused whole leaves none behind.
         A photo is on disk and in the database before it is classified, so that a crash at any instant loses none
         that was acknowledged. Whatever ends the work early, the days touched so far are analysed.
         """
         started = time.monotonic()
-        receipt = Receipt(session.id)
+        receipt = Receipt()
+        touched: set[date] = set()
         try:
             for each in incoming:
-                receipt.outcomes.append(self._take(session, form_date, each))
+                outcome = self._take(session, form_date, each, timezone)
+                receipt.outcomes.append(outcome)
+                if outcome.photo is not None:
+                    touched.add(outcome.photo.date)
+                    receipt.session_id = outcome.photo.session_id
+                    session = session or self.store.session(receipt.session_id)
         finally:
-            touched = {outcome.photo.date for outcome in receipt.outcomes if outcome.photo}
-            analysis.recompute(self.store, session.id, touched)
+            if receipt.session_id is not None:
+                analysis.recompute(self.store, receipt.session_id, touched)
         receipt.outcomes = [self._renewed(outcome) for outcome in receipt.outcomes]
         for day in sorted(touched):
-            row = self.store.day(day, session.id)
+            row = self.store.day(day, receipt.session_id)
             if row is not None:
                 receipt.days[day] = row
         model = classifier.loaded()
@@ -130,16 +135,19 @@ class Intake:
         )
         return None
 
-    def _take(self, session: Session, form_date: date | None, incoming: Incoming) -> Outcome:
+    def _take(
+        self, session: Session | None, form_date: date | None, incoming: Incoming, timezone: str
+    ) -> Outcome:
         name = shown_name(incoming.filename)
         try:
             data = incoming.stream.read(MAX_BYTES + 1)
             header = inspect(data, name)
             digest = hashlib.sha256(data).hexdigest()
-            known = self.store.photo_by_digest(session.id, digest)
+            known = self.store.photo_by_digest(session.id, digest) if session else None
             if known is not None:
                 return self._duplicate(name, known)
             decoded = decode(data, filename=name, header=header)
+            session = session or self.store.default_session(timezone)
             captured = capture_day(header.exif, session.timezone, form_date, datetime.now(UTC))
             quality = assess(decoded.image)
             path = self.files.put(session.id, digest, header.extension, data)

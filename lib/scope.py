@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -57,6 +57,16 @@ def rows_of(store: ReadStore, period: Period) -> list[DayRow]:
     """The rows of a period; errors as `check_period`."""
     check_period(store, period)
     return store.days(period.session, period.start_date, period.end_date)
+
+
+EARLIEST = date(1990, 1, 1)  # as for the dates that cameras write; before it there were no such photos
+
+
+def possible_day(day: date) -> date:
+    """`day` when photos can have been taken on it; 422 otherwise. Tomorrow is today already further east."""
+    if not EARLIEST <= day <= datetime.now(UTC).date() + timedelta(days=1):
+        raise invalid([{"field": "date", "reason": f"must lie between {EARLIEST} and today"}])
+    return day
 
 
 def check_place(
