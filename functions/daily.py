@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 
+from lib.classifier.card import read_card
 from lib.dispatcher import Call
 from lib.operations import operation
-from lib.outputs.models import model_info
-from lib.outputs.summaries import summary
+from lib.outputs.summaries import ModelInfo, summary
 from lib.problems import not_found
 from lib.scope import Identifier, check_session
 from lib.store.records import ProcessingRow
@@ -50,6 +50,9 @@ def get(call: Call, path: Path, query: Query) -> Summary:
     if row is None:
         raise not_found(f"There are no photos of {path.date}.")
     processing = store.processing(path.date, query.session) or ProcessingRow(path.date)
-    document = summary(row, processing, model_info(call.settings.model_dir, row.model_name))
+    card = read_card(call.settings.model_dir)
+    same = card.name is not None and card.name == row.model_name  # else the folder speaks of another model
+    model = ModelInfo(row.model_name, card.version if same else None, None, card.classes if same else None)
+    document = summary(row, processing, model)
     known = {name: value for name, value in document.items() if name in Summary.__struct_fields__}
     return Summary(**known, effort=row.effort, sample=store.sample)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 import msgspec
 
 from lib import __version__
+from lib.classifier.card import read_card
 from lib.dispatcher import Call
 from lib.operations import operation
 
@@ -39,24 +37,14 @@ def get(call: Call) -> Status:
     settings = call.settings
     url = settings.database_url or ""
     store = call.store
+    card = read_card(settings.model_dir)
     return Status(
         version=__version__,
         mode=settings.mode,
         database=url.split(":", 1)[0] or None,
         region=settings.primary_region,
         timezone=settings.site_timezone,
-        model=_model(call),
+        model=Model(card.name, card.version, card.classes, card.available),
         counts=store.counts(),
         sample=store.sample,
     )
-
-
-def _model(call: Call) -> Model:
-    folder = call.settings.model_dir
-    try:
-        card: dict[str, Any] = json.loads((folder / "model.json").read_text("utf-8"))
-        with (folder / "labels.csv").open(encoding="utf-8") as lines:
-            classes = sum(1 for line in lines if line.strip()) - 1
-    except (OSError, ValueError):
-        return Model(None, None, 0, False)
-    return Model(str(card.get("name")), str(card.get("version")), classes, (folder / "model.onnx").is_file())
