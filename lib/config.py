@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -16,8 +16,10 @@ STARTER_MODEL = ROOT / "lib" / "classifier" / "starter"
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 MINIMUM_SECRET_BYTES = 32
 _TRUE = {"1", "true", "yes", "on"}
-_FALSE = {"0", "false", "no", "off", ""}
-_RATE = re.compile(r"^\s*[1-9]\d*\s*(?:/|per)\s*(?:[1-9]\d*\s*)?(?:second|minute|hour|day)s?\s*$")
+_FALSE = {"0", "false", "no", "off"}
+_RATE = re.compile(
+    r"^\s*[1-9][0-9]{0,8}\s*(?:/|per)\s*(?:[1-9][0-9]{0,4}\s*)?(?:second|minute|hour|day)s?\s*$"
+)
 
 
 class ConfigError(Exception):
@@ -76,10 +78,9 @@ class _Reader:
         return self.environ.get(name, "").strip() or default
 
     def flag(self, name: str, default: bool) -> bool:
-        raw = self.environ.get(name)
-        if raw is None:
+        value = self.text(name).lower()
+        if not value:  # as for every variable; `AUTH_ENABLED=` must not open the door
             return default
-        value = raw.strip().lower()
         if value not in _TRUE | _FALSE:
             self.lines.append(f"{name}: must be true or false")
         return value in _TRUE
@@ -88,7 +89,7 @@ class _Reader:
         raw = self.text(name)
         if not raw:
             return default
-        if not raw.isascii() or not raw.isdigit() or not 0 < int(raw) < 65536:
+        if not re.fullmatch("[0-9]{1,5}", raw) or not 0 < int(raw) < 65536:
             self.lines.append(f"{name}: must be a port number between 1 and 65535")
             return default
         return int(raw)
@@ -97,13 +98,16 @@ class _Reader:
         url = self.text("DATABASE_URL")
         if not url:
             return None
-        scheme = urlsplit(url).scheme
-        if scheme == "postgres":  # the spelling that several hosting platforms still hand out
-            return "postgresql" + url.removeprefix("postgres")
-        if scheme not in ("sqlite", "postgresql"):
+        if url.startswith("postgres://"):  # the spelling that several hosting platforms still hand out
+            url = "postgresql" + url.removeprefix("postgres")
+        if url.startswith("sqlite:///"):
+            if not url.removeprefix("sqlite:///").strip("/"):
+                self.lines.append("DATABASE_URL: names no file; write sqlite:///./weed_diversity.db")
+        elif not url.startswith("postgresql://"):
             self.lines.append("DATABASE_URL: must start with sqlite:/// or postgresql://")
-        elif scheme == "sqlite" and not url.removeprefix("sqlite:///").strip("/"):
-            self.lines.append("DATABASE_URL: names no file; write sqlite:///./weed_diversity.db")
+        elif "," not in url and _address(url) is None:  # libpq takes a list of hosts, urlsplit does not
+            # Without the value: it holds a password.
+            self.lines.append("DATABASE_URL: must look like postgresql://user:password@host:5432/name")
         return url
 
     def secret_key(self, production: bool) -> tuple[str, bool]:
@@ -112,27 +116,31 @@ class _Reader:
             if production:
                 self.lines.append("SECRET_KEY: required when PRODUCTION=true; 32 random bytes or more")
             return secrets.token_urlsafe(MINIMUM_SECRET_BYTES), True
-        if len(key.encode()) < MINIMUM_SECRET_BYTES:
+        if len(key.encode("utf-8", "surrogateescape")) < MINIMUM_SECRET_BYTES:
             self.lines.append(f"SECRET_KEY: must be at least {MINIMUM_SECRET_BYTES} bytes")
         return key, False
 
     def origins(self) -> tuple[str, ...]:
         names = [
-            part.strip().rstrip("/")
+            part.strip().rstrip("/").lower()  # browsers send the origin in lower case
             for part in self.text("ALLOWED_ORIGINS", "http://localhost:8000").split(",")
         ]
         for name in filter(None, names):
-            parts = urlsplit(name)
             if name == "*":
                 self.lines.append(
                     "ALLOWED_ORIGINS: * is refused, because requests carry credentials; list the origins"
                 )
-            elif parts.scheme not in ("http", "https") or not parts.netloc or parts.path or parts.query:
+            elif not _is_origin(name):
                 self.lines.append(f"ALLOWED_ORIGINS: {name!r} is not an origin such as https://field.example")
         return tuple(filter(None, names))
 
     def folder(self, name: str, default: str | Path) -> Path:
-        return Path(self.text(name, str(default))).expanduser().absolute()
+        path = Path(self.text(name, str(default)))
+        try:
+            return path.expanduser().absolute()
+        except RuntimeError:
+            self.lines.append(f"{name}: {str(path)!r} names a home folder that does not exist")
+            return path
 
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:
@@ -164,11 +172,12 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     if rate_limit and not all(_RATE.match(part) for part in re.split(r"[;,]", rate_limit)):
         read.lines.append("RATE_LIMIT: must look like 100/minute")
     rate_storage = read.text("RATE_LIMIT_STORAGE", "memory://")
-    if urlsplit(rate_storage).scheme not in ("memory", "redis", "rediss"):
+    storage = _address(rate_storage)
+    if storage is None or storage.scheme not in ("memory", "redis", "rediss"):
         read.lines.append("RATE_LIMIT_STORAGE: must be memory:// or redis://host:port")
     photo_store = read.text("PHOTO_STORE")
-    if photo_store and urlsplit(photo_store).scheme != "file":
-        read.lines.append("PHOTO_STORE: only the folder DATA_DIR is supported; leave it unset")
+    if photo_store not in ("", "file"):
+        read.lines.append("PHOTO_STORE: must be file (photos lie under DATA_DIR) or unset")
     site_timezone = read.text("SITE_TIMEZONE", "Asia/Tokyo")
     if not is_timezone(site_timezone):
         read.lines.append(f"SITE_TIMEZONE: {site_timezone!r} is not an IANA time zone such as Asia/Tokyo")
@@ -204,6 +213,28 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     if read.lines:
         raise ConfigError(read.lines)
     return settings
+
+
+def _address(url: str) -> SplitResult | None:
+    """The parts of a URL; None when its host or port cannot be read."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return None
+    return parts
+
+
+def _is_origin(name: str) -> bool:
+    """True for scheme, host and port, and nothing else."""
+    parts = _address(name)
+    return (
+        parts is not None
+        and parts.scheme in ("http", "https")
+        and parts.hostname is not None
+        and name == f"{parts.scheme}://{parts.netloc}"
+        and "@" not in parts.netloc
+    )
 
 
 def is_timezone(name: str) -> bool:

@@ -1,0 +1,329 @@
+"""Settings: every variable's default, meaning and refusal, one line for each bad value."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lib import config
+from lib.config import ConfigError, Settings, load
+
+SECRET = "0123456789abcdef0123456789abcdef"
+
+
+def refused(environ: dict[str, str]) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        load(environ)
+    return caught.value.lines
+
+
+def test_it_has_the_defaults_of_the_specification() -> None:
+    settings = load({})
+    assert settings.database_url is None
+    assert settings.mode == "file"
+    assert settings.log_level == "INFO"
+    assert settings.allowed_origins == ("http://localhost:8000",)
+    assert settings.primary_region == "nrt"
+    assert (settings.production, settings.development, settings.debug) == (False, False, False)
+    assert (settings.port, settings.metrics_port) == (8000, None)
+    assert settings.auth_enabled
+    assert not settings.require_auth_for_api
+    assert settings.require_auth_for_data_upload
+    assert (settings.rate_limit, settings.rate_limit_storage) == (None, "memory://")
+    assert settings.data_dir == Path("data").absolute()
+    assert settings.output_dir == Path("output").absolute()
+    assert settings.photo_store is None
+    assert settings.model_dir == config.STARTER_MODEL
+    assert settings.site_timezone == "Asia/Tokyo"
+    assert settings.functions == ()
+
+
+def test_it_makes_a_secret_of_its_own_each_time_and_says_so() -> None:
+    first, second = load({}), load({})
+    assert first.secret_key_generated
+    assert len(first.secret_key.encode()) >= 32
+    assert first.secret_key != second.secret_key
+
+
+def test_it_keeps_the_secret_it_is_given() -> None:
+    settings = load({"SECRET_KEY": SECRET})
+    assert (settings.secret_key, settings.secret_key_generated) == (SECRET, False)
+
+
+def test_a_secret_of_raw_bytes_is_measured_in_bytes() -> None:
+    raw = bytes(range(128, 160)).decode("utf-8", "surrogateescape")  # as os.environ shows such bytes
+    assert load({"SECRET_KEY": raw}).secret_key == raw
+    assert refused({"SECRET_KEY": raw[:31]}) == ["SECRET_KEY: must be at least 32 bytes"]
+
+
+@pytest.mark.parametrize("text", ["true", "TRUE", " yes ", "1", "on"])
+def test_it_reads_what_means_true(text: str) -> None:
+    assert load({"DEBUG": text}).debug
+
+
+@pytest.mark.parametrize("text", ["false", "False", "no", "0", "off "])
+def test_it_reads_what_means_false(text: str) -> None:
+    assert not load({"AUTH_ENABLED": text}).auth_enabled
+
+
+@pytest.mark.parametrize("text", ["", "  "])
+def test_an_empty_flag_is_an_unset_one_and_opens_no_door(text: str) -> None:
+    settings = load({"AUTH_ENABLED": text, "REQUIRE_AUTH_FOR_DATA_UPLOAD": text, "DEBUG": text})
+    assert settings.auth_enabled
+    assert settings.require_auth_for_data_upload
+    assert not settings.debug
+
+
+FLAGS = (
+    "PRODUCTION", "DEVELOPMENT", "DEBUG", "AUTH_ENABLED", "REQUIRE_AUTH_FOR_API", "REQUIRE_AUTH_FOR_DATA_UPLOAD",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FLAGS)
+def test_it_refuses_a_flag_that_is_neither(name: str) -> None:
+    assert f"{name}: must be true or false" in refused({name: "maybe"})
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite:///./weed_diversity.db",
+        "sqlite:////data/weed_diversity.db",
+        "postgresql://user:pass@host:5432/db",
+        "postgresql://postgres@/db?host=%2Ftmp",
+        "postgresql://one:5432,two:5433/db",
+    ],
+)
+def test_it_takes_a_database(url: str) -> None:
+    settings = load({"DATABASE_URL": f" {url} "})
+    assert (settings.database_url, settings.mode) == (url, "database")
+
+
+def test_it_takes_the_older_spelling_of_postgresql() -> None:
+    assert load({"DATABASE_URL": "postgres://h/d"}).database_url == "postgresql://h/d"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mysql://h/d",
+        "weeds.db",
+        "sqlite:weeds.db",
+        "sqlite://weeds.db",
+        "sqlite:///",
+        "postgresql:d",
+        "postgresql://u:secret@[::1/d",
+        "postgresql://u:secret@h:none/d",
+    ],
+)
+def test_it_refuses_another_database_without_showing_its_password(url: str) -> None:
+    (line,) = refused({"DATABASE_URL": url})
+    assert line.startswith("DATABASE_URL: ")
+    assert "secret" not in line
+
+
+@pytest.mark.parametrize("text", ["0", "65536", "-1", "80.0", "eighty", "９００", "9" * 5000])
+@pytest.mark.parametrize("name", ["PORT", "METRICS_PORT"])
+def test_it_refuses_what_is_no_port(name: str, text: str) -> None:
+    assert refused({name: text}) == [f"{name}: must be a port number between 1 and 65535"]
+
+
+def test_the_private_port_must_be_another_one() -> None:
+    assert load({"PORT": "8001", "METRICS_PORT": "9091"}).metrics_port == 9091
+    assert refused({"METRICS_PORT": "8000"}) == ["METRICS_PORT: must differ from PORT"]
+
+
+def test_it_splits_origins_as_browsers_write_them() -> None:
+    listed = "https://Field.Example/, http://localhost:5173 ,,"
+    assert load({"ALLOWED_ORIGINS": listed}).allowed_origins == (
+        "https://field.example",
+        "http://localhost:5173",
+    )
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "*",
+        "field.example",
+        "null",
+        "ftp://field.example",
+        "https://",
+        "https://field.example/app",
+        "https://field.example?x",
+        "https://field.example#x",
+        "https://user@field.example",
+        "https://field.example:port",
+        "https://[::1",
+    ],
+)
+def test_it_refuses_what_is_no_origin(origin: str) -> None:
+    (line,) = refused({"ALLOWED_ORIGINS": f"https://field.example,{origin}"})
+    assert line.startswith("ALLOWED_ORIGINS: ")
+
+
+@pytest.mark.parametrize("text", ["100/minute", "5 per 2 hours", "1/second;1000/day", "10 / minute"])
+def test_it_takes_a_rate_limit(text: str) -> None:
+    assert load({"RATE_LIMIT": text}).rate_limit == text
+
+
+@pytest.mark.parametrize(
+    "text", ["100", "0/minute", "-1/minute", "100/fortnight", "1/minute;", "9" * 5000 + "/day"]
+)
+def test_it_refuses_another_rate_limit(text: str) -> None:
+    assert refused({"RATE_LIMIT": text}) == ["RATE_LIMIT: must look like 100/minute"]
+
+
+@given(st.from_regex(config._RATE, fullmatch=True))
+def test_every_rate_limit_it_takes_can_be_counted(text: str) -> None:
+    import limits
+
+    assert all(
+        item.amount > 0 for item in limits.parse_many(load({"RATE_LIMIT": text}).rate_limit or "1/day")
+    )
+
+
+@pytest.mark.parametrize("text", ["memory://", "redis://cache:6379/0", "rediss://cache"])
+def test_it_takes_a_place_for_the_counts(text: str) -> None:
+    assert load({"RATE_LIMIT_STORAGE": text}).rate_limit_storage == text
+
+
+@pytest.mark.parametrize("text", ["memcached://h", "redis", "redis://h:port", "redis://["])
+def test_it_refuses_another_place_for_the_counts(text: str) -> None:
+    assert refused({"RATE_LIMIT_STORAGE": text}) == [
+        "RATE_LIMIT_STORAGE: must be memory:// or redis://host:port"
+    ]
+
+
+def test_photos_lie_in_files() -> None:
+    assert load({"PHOTO_STORE": "file"}).photo_store == "file"
+    for other in ("s3://bucket/prefix", "file:///elsewhere", "http://["):
+        assert refused({"PHOTO_STORE": other}) == [
+            "PHOTO_STORE: must be file (photos lie under DATA_DIR) or unset"
+        ]
+
+
+def test_folders_are_absolute_and_may_begin_at_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    settings = load({"DATA_DIR": "~/photos", "OUTPUT_DIR": "out", "MODEL_DIR": "/models/one"})
+    assert settings.data_dir == tmp_path / "photos"
+    assert settings.output_dir == tmp_path / "out"
+    assert settings.model_dir == Path("/models/one")
+
+
+def test_it_refuses_the_home_of_nobody() -> None:
+    (line,) = refused({"DATA_DIR": "~no-such-person/photos"})
+    assert line.startswith("DATA_DIR: ")
+
+
+def test_it_takes_log_levels_in_any_case() -> None:
+    assert load({"LOG_LEVEL": "debug"}).log_level == "DEBUG"
+    assert refused({"LOG_LEVEL": "LOUD"}) == [
+        "LOG_LEVEL: must be one of DEBUG, INFO, WARNING, ERROR, CRITICAL"
+    ]
+
+
+@pytest.mark.parametrize("name", ["Mars/Olympus", "../../etc/passwd", "/etc/passwd", "Asia", "x" * 5000])
+def test_it_refuses_a_zone_that_does_not_exist(name: str) -> None:
+    (line,) = refused({"SITE_TIMEZONE": name})
+    assert line.startswith("SITE_TIMEZONE: ")
+
+
+@given(st.text())
+def test_asking_about_any_zone_never_fails(name: str) -> None:
+    assert config.is_timezone(name) in (True, False)
+
+
+def test_it_lists_functions() -> None:
+    assert load({"FUNCTIONS": " health, upload ,"}).functions == ("health", "upload")
+
+
+def test_production_demands_a_secret_and_refuses_open_doors() -> None:
+    lines = refused(
+        {
+            "PRODUCTION": "true",
+            "DEBUG": "true",
+            "AUTH_ENABLED": "false",
+            "REQUIRE_AUTH_FOR_DATA_UPLOAD": "false",
+            "DATABASE_URL": "sqlite:///x.db",
+        }
+    )
+    assert sorted(line.split(":")[0] for line in lines) == [
+        "AUTH_ENABLED",
+        "DEBUG",
+        "REQUIRE_AUTH_FOR_DATA_UPLOAD",
+        "SECRET_KEY",
+    ]
+    assert load({"PRODUCTION": "true", "SECRET_KEY": SECRET}).production
+
+
+def test_reads_can_only_be_closed_where_there_are_users() -> None:
+    assert refused({"REQUIRE_AUTH_FOR_API": "true"}) == [
+        "REQUIRE_AUTH_FOR_API: needs DATABASE_URL, because file mode has no users"
+    ]
+    assert load({"REQUIRE_AUTH_FOR_API": "true", "DATABASE_URL": "sqlite:///x.db"}).require_auth_for_api
+
+
+def test_it_names_every_bad_value_at_once() -> None:
+    lines = refused({"PORT": "x", "LOG_LEVEL": "x", "SITE_TIMEZONE": "x", "DATABASE_URL": "x", "DEBUG": "x"})
+    assert {line.split(":")[0] for line in lines} == {
+        "PORT",
+        "LOG_LEVEL",
+        "SITE_TIMEZONE",
+        "DATABASE_URL",
+        "DEBUG",
+    }
+    assert str(ConfigError(lines)) == "\n".join(lines)
+
+
+OTHERS = (
+    "DATABASE_URL", "SECRET_KEY", "LOG_LEVEL", "ALLOWED_ORIGINS", "PORT", "METRICS_PORT", "RATE_LIMIT",
+    "RATE_LIMIT_STORAGE", "DATA_DIR", "PHOTO_STORE", "SITE_TIMEZONE", "FUNCTIONS",
+)  # fmt: skip
+TEXTS = st.text(st.characters(exclude_characters="\x00")) | st.sampled_from(
+    ["true", "false", "8000", "~", "[", "*"]
+)
+
+
+@given(st.dictionaries(st.sampled_from(FLAGS + OTHERS), TEXTS))
+def test_whatever_the_environment_holds_it_is_read_or_refused_by_name(environ: dict[str, str]) -> None:
+    try:
+        assert isinstance(load(environ), Settings)
+    except ConfigError as error:
+        lines = error.lines
+    else:
+        return
+    assert lines
+    # A secret is the one thing whose absence is refused.
+    assert all(line.split(":")[0] in {*environ, "SECRET_KEY"} for line in lines)
+
+
+def test_a_shown_settings_object_holds_no_secret() -> None:
+    settings = load({"SECRET_KEY": SECRET, "DATABASE_URL": "postgresql://u:hunter22@h/d"})
+    assert SECRET not in repr(settings)
+    assert "hunter22" not in repr(settings)
+
+
+def test_a_dotenv_file_fills_what_the_environment_leaves_open(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text(f"PRIMARY_REGION=ams\nLOG_LEVEL=ERROR\nSECRET_KEY={SECRET}\nNAMED\n")
+    for name in ("PRIMARY_REGION", "SECRET_KEY", "PRODUCTION"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("LOG_LEVEL", "WARNING")
+    settings = load()
+    assert (settings.primary_region, settings.log_level, settings.secret_key) == ("ams", "WARNING", SECRET)
+
+
+def test_production_reads_no_dotenv_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("PRIMARY_REGION=ams\n")
+    monkeypatch.setenv("PRODUCTION", "true")
+    monkeypatch.setenv("SECRET_KEY", SECRET)
+    monkeypatch.delenv("PRIMARY_REGION", raising=False)
+    assert load().primary_region == "nrt"
