@@ -15,6 +15,11 @@ from lib.observe import configure_logging  # noqa: E402
 
 try:
     settings = load()
+    if settings.functions:
+        # Whether FUNCTIONS names a function shows only against the table, which is loaded here for that alone.
+        from functions import create_app
+
+        create_app(settings)
 except ConfigError as error:
     # Here, before a worker exists: a bad value ends in one line for each, not in a loop of dying workers.
     sys.exit("The server cannot start:\n" + "\n".join(f"  {line}" for line in error.lines))

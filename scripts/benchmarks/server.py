@@ -119,7 +119,7 @@ class Server:
         return names
 
     def upload(self, photos: Sequence[Path]) -> tuple[float, dict[str, Any]]:
-        """Seconds from the first byte sent to the whole answer read, and the answer; 201 or RuntimeError."""
+        """Seconds from the first byte sent to the whole answer read, and it. RuntimeError unless all were named."""
         parts = []
         for photo in photos:
             head = (
@@ -148,6 +148,9 @@ class Server:
         if response.status != 201:
             raise RuntimeError(f"upload answered {response.status}: {body[:500]!r}")
         answer: dict[str, Any] = json.loads(body)
+        unnamed = sum(not (result["image"] or {}).get("predictions") for result in answer["results"])
+        if unnamed:
+            raise RuntimeError(f"{unnamed} of {len(photos)} photos were not classified: {body[:500]!r}")
         return seconds, answer
 
     def _script(self, name: str, *arguments: str) -> str:

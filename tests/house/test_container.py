@@ -200,3 +200,11 @@ def test_it_refuses_bad_settings_with_one_line_each():
     for name in ("SECRET_KEY:", "PORT:", "LOG_LEVEL:"):
         assert sum(line.startswith(name) for line in lines) == 1
     assert "Traceback" not in done.stderr
+
+
+def test_it_refuses_a_function_that_does_not_exist():
+    done = gunicorn("--check-config", FUNCTIONS="calendar,callendar")
+    assert done.returncode != 0
+    assert "FUNCTIONS: unknown name 'callendar'" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert gunicorn("--check-config", FUNCTIONS="calendar").returncode == 0
