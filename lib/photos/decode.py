@@ -13,10 +13,9 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from lib.photos import png
+from lib.photos import jpeg, png
 from lib.photos.facts import TARGET
 from lib.photos.identify import Header, inspect, refusal
-from lib.problems import Problem
 
 # EXIF orientation → how to turn the stored picture.
 _TURNS = {
@@ -63,8 +62,6 @@ def decode(data: bytes, target: int = TARGET, *, filename: str = "", header: Hea
     with _one_at_a_time:
         try:
             image = _pixels(data, header, target)
-        except Problem:
-            raise
         # Decoders raise whatever they like on crafted input (OSError, SyntaxError, ValueError, struct.error,
         # MemoryError …); all of it means the same to the sender.
         except Exception:
@@ -78,10 +75,11 @@ def _pixels(data: bytes, header: Header, target: int) -> Image.Image:
     """The stored picture as RGB, reduced, not yet turned."""
     if header.format == "heic":
         return _heic(data, header, target)
-    # The plugin classes are called directly: Image.open would try others, and open every frame of an MPO.
+    # The plugin classes are called directly, and see nothing but the picture: Image.open would try other
+    # formats, open every frame of an MPO, and unpack text and EXIF of any size.
     source: Any
     if header.format == "jpeg":
-        source = JpegImageFile(BytesIO(data))
+        source = JpegImageFile(BytesIO(jpeg.pixels_only(data, header.end)))
     elif header.format == "png":
         source = PngImageFile(BytesIO(png.pixels_only(data)))
     else:

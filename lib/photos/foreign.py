@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from lib.photos import heif
+from lib.photos import heif, jpeg
+from lib.photos.facts import Malformed
 
 _STARTS: tuple[tuple[bytes, str], ...] = (
     (b"PK\x03\x04", "a ZIP archive (or a document made of one)"),
@@ -51,7 +52,8 @@ _HIDING = tuple(
 _ACTIVE = re.compile(
     rb"<\?php\s|<script[\s>]|<html[\s>]|<!doctype\s+html|<svg\s|<iframe\s|%PDF-[12]\.\d", re.IGNORECASE
 )
-_PADDING = b"\0 \t\r\n\xff"
+_PADDING = b"\0 \t\r\n"
+_MOST_PICTURES = 300
 _ZIP_END_SEARCH = 22 + 0xFFFF
 # Readers of PDF accept its first line anywhere within the first kilobyte.
 _PDF_SEARCH = 1024
@@ -78,9 +80,16 @@ def name_of(head: bytes) -> str | None:
         return "an SVG drawing"
     if head and not head.strip(b"\0"):
         return "an empty shell: all its bytes are zero, so the copy from the camera or phone did not finish"
-    if head and all(byte >= 32 or byte in b"\t\r\n\f" for byte in head):
-        return "a text"
-    return None
+    return "a text" if _is_text(head) else None
+
+
+def _is_text(head: bytes) -> bool:
+    try:
+        text = head.decode("utf-8")
+    except UnicodeDecodeError as error:
+        # The head of a longer file may end within a character.
+        text = head[: error.start].decode("utf-8") if error.start >= max(16, len(head) - 3) else "\0"
+    return bool(text) and "".join(text.split()).isprintable()
 
 
 def hidden_in(data: bytes, end: int, metadata: tuple[tuple[int, int], ...]) -> str | None:
@@ -101,9 +110,7 @@ def hidden_in(data: bytes, end: int, metadata: tuple[tuple[int, int], ...]) -> s
         place = tail.rfind(b"PK\x05\x06", 0, place)
     if b"%PDF-" in data[:_PDF_SEARCH]:
         return "a PDF document"
-    start = end
-    while start < len(data) and data[start] in _PADDING:
-        start += 1
+    start = _behind(data, end)
     for prefix, name in _HIDING:
         if data.startswith(prefix, start):
             return name
@@ -112,3 +119,17 @@ def hidden_in(data: bytes, end: int, metadata: tuple[tuple[int, int], ...]) -> s
         if found:
             return "a PDF document" if found[0].startswith(b"%") else "a web page or script"
     return None
+
+
+def _behind(data: bytes, end: int) -> int:
+    """Where the bytes behind a picture begin that are neither padding nor further JPEGs."""
+    for _ in range(_MOST_PICTURES):
+        while end < len(data) and data[end] in _PADDING:
+            end += 1
+        if not data.startswith(b"\xff\xd8\xff", end):
+            break
+        try:
+            end = jpeg.end_of(data, end)
+        except Malformed:
+            break
+    return end

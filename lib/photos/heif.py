@@ -14,7 +14,7 @@ AVIF_BRANDS = frozenset({b"avif", b"avis"})
 # Measured with libheif 1.23 (one decoding thread): planes in 4:2:0, then colours, 3 bytes a pixel;
 # transparency adds a plane and a fourth byte; more than 8 bits double the planes.
 BYTES_A_PIXEL = 5
-BYTES_OF_ALPHA = 2
+BYTES_OF_ALPHA = 3
 BYTES_OF_DEPTH = 4
 MOST_BOXES = 2000
 MOST_ITEMS = 2000
@@ -131,7 +131,9 @@ def _boxes(data: bytes, position: int, end: int, *, strict: bool = True) -> Iter
                 raise Malformed(_DAMAGED)
             return
         if position + size > end:
-            raise Malformed(TRUNCATED)
+            if strict or kind in (b"ftyp", b"meta", b"mdat"):
+                raise Malformed(TRUNCATED)
+            return
         yield kind, start, position + size
         position += size
     raise Malformed("it has too many parts")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from lib.photos import exif
 from lib.photos.facts import TARGET, TRUNCATED, Facts, Malformed, small_copy_bytes
@@ -22,33 +23,19 @@ _OTHER_FRAMES = {0xC3, 0xC5, 0xC6, 0xC7, 0xCB, 0xCD, 0xCE, 0xCF}
 # file with thousands of them would keep the processor busy for minutes.
 MOST_SCANS = 64
 MOST_SEGMENTS = 20_000
+_SCAN = 0xDA
 
 
 def read(data: bytes) -> Facts:
     """Sizes, memory need and EXIF of the first picture of a JPEG or MPO file; raises Malformed."""
-    position = 2
     frame: tuple[int, int, list[tuple[int, int, int]]] | None = None
     coefficients = False
     scans = 0
+    end = 0
     block: bytes | None = None
     metadata: list[tuple[int, int]] = []
-    for _ in range(MOST_SEGMENTS):
-        match = _MARKER.search(data, position)
-        if not match:
-            raise Malformed(TRUNCATED)
-        marker = data[match.start() + 1]
-        position = match.end()
-        if marker == 0xD9:
-            break
-        if marker in (0x01, 0xD8):
-            continue
-        length = int.from_bytes(data[position : position + 2], "big")
-        end = position + length
-        if end > len(data) or position + 2 > len(data):
-            raise Malformed(TRUNCATED)
-        if length < 2:
-            raise Malformed("its header is damaged")
-        body = data[position + 2 : end]
+    for marker, start, end in _segments(data):
+        body = data[start:end]
         if marker in _SUPPORTED_FRAMES:
             if frame:
                 raise Malformed("its header is damaged: it describes two pictures in one")
@@ -58,7 +45,7 @@ def read(data: bytes) -> Facts:
             raise Malformed(
                 "it is a rare kind of JPEG (lossless or hierarchical). Save it again as a normal JPEG"
             )
-        elif marker == 0xDA:
+        elif marker == _SCAN:
             if not frame or not body:
                 raise Malformed("its header is damaged: the picture starts before its size is given")
             scans += 1
@@ -68,13 +55,10 @@ def read(data: bytes) -> Facts:
                 )
             # libjpeg keeps the whole picture's coefficients when one scan does not bring all colours.
             coefficients = coefficients or body[0] < len(frame[2])
-        elif 0xE0 <= marker <= 0xEF or marker == 0xFE:
-            metadata.append((position + 2, end))
+        elif _is_metadata(marker):
+            metadata.append((start, end))
             if marker == 0xE1 and block is None and body.startswith(b"Exif\0"):
                 block = body[6:]
-        position = end
-    else:
-        raise Malformed("it has too many parts")
     if not frame or not scans:
         raise Malformed("it holds no picture")
     width, height, components = frame
@@ -82,11 +66,58 @@ def read(data: bytes) -> Facts:
         width,
         height,
         decode_bytes=_decode_bytes(width, height, components, coefficients),
-        end=position,
+        end=end,
         exif=block,
         orientation=exif.read(block).orientation,
         metadata=tuple(metadata),
     )
+
+
+def pixels_only(data: bytes, end: int) -> bytes:
+    """The first picture, which stops at `end`, without metadata that a decoder would try to understand."""
+    view = memoryview(data)
+    parts = [view[:2]]
+    for marker, start, stop in _segments(data):
+        if marker == _SCAN:
+            parts.append(view[start - 4 : end])
+            break
+        # JFIF and Adobe segments say how the colours are stored.
+        if not _is_metadata(marker) or marker in (0xE0, 0xEE):
+            parts.append(view[start - 4 : stop])
+    return b"".join(parts)
+
+
+def end_of(data: bytes, start: int) -> int:
+    """Where a JPEG that begins at `start` ends; raises Malformed."""
+    return max(end for _, _, end in _segments(data, start))
+
+
+def _segments(data: bytes, start: int = 0) -> Iterator[tuple[int, int, int]]:
+    """(marker, start and end of the content); the last is the end marker, where the picture ends."""
+    position = start + 2
+    for _ in range(MOST_SEGMENTS):
+        match = _MARKER.search(data, position)
+        if not match:
+            raise Malformed(TRUNCATED)
+        marker = data[match.start() + 1]
+        position = match.end()
+        if marker == 0xD9:
+            yield marker, position, position
+            return
+        if marker in (0x01, 0xD8):
+            continue
+        end = position + int.from_bytes(data[position : position + 2], "big")
+        if end > len(data) or position + 2 > len(data):
+            raise Malformed(TRUNCATED)
+        if end < position + 2:
+            raise Malformed("its header is damaged")
+        yield marker, position + 2, end
+        position = end
+    raise Malformed("it has too many parts")
+
+
+def _is_metadata(marker: int) -> bool:
+    return 0xE0 <= marker <= 0xEF or marker == 0xFE
 
 
 def _frame(body: bytes) -> tuple[int, int, list[tuple[int, int, int]]]:
