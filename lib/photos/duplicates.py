@@ -16,6 +16,8 @@ _BRIGHTNESS_BITS, _COLOUR_BITS = 96, 80
 _SIDE = 64
 # Below this amplitude (of 255) a colour difference is noise: the photo is grey.
 _LEAST_COLOUR = 1.0
+# Below this a coefficient is the rounding of a plain picture, which differs between processors.
+_LEAST_DETAIL = 1e-3
 # Measured on 4,027 seedling photos of 12 species (150 × 150 pixels, plants on gravel, so alike as photos
 # get). Copies of 800 of them that lie within 69 bits: 100 % of those recompressed (JPEG quality 40),
 # halved, enlarged 3×, cropped by 3 % on each side, shifted by 3 %, 15 % brighter or darker; 99.9 % and 100
@@ -107,7 +109,7 @@ def _signs(plane: NDArray[np.float64], count: int) -> NDArray[np.bool_]:
     """Signs of the `count` lowest frequencies of a square plane, the mean left out."""
     cosines, rows, columns = _basis()
     coefficients = cosines @ plane @ cosines.T
-    return coefficients[rows[:count], columns[:count]] > 0
+    return coefficients[rows[:count], columns[:count]] > _LEAST_DETAIL
 
 
 @cache

@@ -26,15 +26,14 @@ def thumbnail(data: bytes, width: int) -> bytes:
     """
     header = inspect(data)
     width = min(width, header.width)
-    height = max(1, min(round(header.height * width / header.width), 4 * width))
-    target = -(-width * min(header.width, header.height) // header.width)
-    image = decode(data, max(1, min(target, 1280)), header=header).image
-    image.thumbnail(
-        (width, height), Image.Resampling.BOX if image.width > 3 * width else Image.Resampling.LANCZOS
-    )
+    height = width * header.height / header.width
+    if height > 4 * width:
+        width, height = round(4 * width * header.width / header.height), 4 * width
+    size = max(1, width), max(1, round(height))
+    image = decode(data, min(size), header=header).image
+    image = image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
     out = BytesIO()
-    # A new picture: what the source carried along (profile, comment) would be written too.
-    clean = Image.new("RGB", image.size)
-    clean.paste(image)
-    clean.save(out, "JPEG", quality=QUALITY, optimize=True)
+    # What the source carried along (profile, comment) would be written too.
+    image.info.clear()
+    image.save(out, "JPEG", quality=QUALITY, optimize=True)
     return out.getvalue()
