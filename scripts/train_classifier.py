@@ -37,6 +37,11 @@ def parser() -> argparse.ArgumentParser:
         metavar="SPECIES",
         help="the two species that a second run never sees, to learn what other plants are called",
     )
+    made.add_argument(
+        "--other-photos",
+        type=Path,
+        help="folder of folders with photos of anything else (plants/, objects/), to measure what they are called",
+    )
     made.add_argument("--threads", type=int, default=2)
     return made
 

@@ -1,6 +1,4 @@
-"""The waiting line in front of the model: one photo inside, a few waiting, everyone else told when to come
-back.
-"""
+"""The waiting line in front of the model: one photo inside, a few waiting, others told when to return."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Cheap augmentation of a batch of photos on tensors: geometry in one resampling, then colour, blur, noise,
-JPEG.
-"""
+"""Cheap augmentation of photos on tensors: geometry in one resampling, then colour, blur, noise, JPEG."""
 
 from __future__ import annotations
 

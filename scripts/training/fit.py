@@ -1,6 +1,4 @@
-"""Fine-tune the ImageNet backbone: one epoch after the other, with a checkpoint that an interrupted run
-goes on from.
-"""
+"""Fine-tune the ImageNet backbone, with a checkpoint each epoch that an interrupted run goes on from."""
 
 from __future__ import annotations
 

@@ -52,8 +52,7 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray, low: float = 0.05, h
 
 
 def calibration_error(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> float:
-    """Expected calibration error of the likeliest class over equal-width bins (Naeini et al. 2015), 0 to 1.
-    """
+    """Expected calibration error of the likeliest class over equal-width bins (Naeini et al. 2015), 0 to 1."""
     confidence = probabilities.max(1)
     right = probabilities.argmax(1) == labels
     place = np.minimum((confidence * bins).astype(int), bins - 1)
@@ -89,9 +88,7 @@ def top_k(probabilities: np.ndarray, labels: np.ndarray, k: int) -> int:
 
 def recalls(predicted: np.ndarray, labels: np.ndarray, classes: int) -> list[tuple[int, int]]:
     """For each class: how many of its photos were named right, and how many there are."""
-    return [
-        (int(((predicted == c) & (labels == c)).sum()), int((labels == c).sum())) for c in range(classes)
-    ]
+    return [(int(((predicted == c) & (labels == c)).sum()), int((labels == c).sum())) for c in range(classes)]
 
 
 def confusions(predicted: np.ndarray, labels: np.ndarray, classes: int) -> list[tuple[int, int, int]]:
@@ -111,9 +108,10 @@ def fit_logistic(
     Newton's method on standardised features with a small ridge on the coefficients, answered on the
     features' own scale.
     """
-    mean, scale = features.mean(0), features.std(0) + 1e-12
+    w = np.ones(len(features)) if weights is None else weights / weights.mean()
+    mean = np.average(features, axis=0, weights=w)
+    scale = np.sqrt(np.average((features - mean) ** 2, axis=0, weights=w)) + 1e-12
     x = np.column_stack([np.ones(len(features)), (features - mean) / scale])
-    w = np.ones(len(x)) if weights is None else weights / weights.mean()
     penalty = ridge * w.sum() * np.diag([0.0] + [1.0] * features.shape[1])
     beta = np.zeros(x.shape[1])
     for _ in range(100):

@@ -1,6 +1,4 @@
-"""Photos of nothing we know, made by code from a fixed seed: what a model of twelve species must learn to
-refuse.
-"""
+"""Photos of nothing we know, made by code from a fixed seed: what the model must learn to refuse."""
 
 from __future__ import annotations
 

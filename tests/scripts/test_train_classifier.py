@@ -11,13 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from scripts.training import measure, negatives, photos
+
+from lib.classifier.taxonomy import Taxon
+from scripts.training import domain_fit, measure, negatives, photos, strangers
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def logits_of_truth(n: int, classes: int, sharpness: float, seed: int = 3) -> tuple[np.ndarray, np.ndarray]:
-    """Labels drawn from softmax(z), and the logits sharpness * z: a model whose right temperature is `sharpness`."""
+    """Labels drawn from softmax(z), and the logits sharpness * z: a model whose right temperature is
+    `sharpness`.
+    """
     generator = np.random.default_rng(seed)
     z = generator.normal(0, 2, (n, classes))
     p = measure.softmax(z)
@@ -73,9 +77,7 @@ def test_the_logistic_fit_finds_the_parameters_it_was_drawn_from() -> None:
     generator = np.random.default_rng(5)
     x = generator.normal([3.0, -1.0], [2.0, 0.1], (40_000, 2))
     p = 1 / (1 + np.exp(-(0.5 * x[:, 0] + 8.0 * x[:, 1] + 6.0)))
-    intercept, coefficients = measure.fit_logistic(
-        x, (generator.random(len(p)) < p).astype(float), ridge=0.0
-    )
+    intercept, coefficients = measure.fit_logistic(x, (generator.random(len(p)) < p).astype(float), ridge=0.0)
     assert intercept == pytest.approx(6.0, abs=0.4)
     assert coefficients == pytest.approx([0.5, 8.0], rel=0.06)
 
@@ -202,3 +204,76 @@ def test_without_the_training_packages_the_command_says_what_to_do(tmp_path: Pat
     assert done.returncode == 2
     assert "make train" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def fake_outputs(seed: int, n: int, energy: float, similarity: float) -> domain_fit.Outputs:
+    generator = np.random.default_rng(seed)
+    return domain_fit.Outputs(
+        generator.normal(0, 3, (n, 3)),
+        generator.normal(energy, 1.0, n),
+        generator.normal(similarity, 0.05, n),
+    )
+
+
+def test_the_gate_tells_known_photos_from_strangers_and_weighs_strangers_by_species() -> None:
+    known, near, far = (
+        fake_outputs(1, 300, 6, 0.8),
+        fake_outputs(2, 200, 3, 0.6),
+        fake_outputs(3, 100, -4, 0.2),
+    )
+    gate = domain_fit.fit(("energy", "similarity"), known, [near], far)
+    assert np.median(gate(known)) > 0.9
+    assert np.median(gate(near)) < 0.2
+    assert gate(far).max() < 0.01
+    rare, common = fake_outputs(4, 10, 3, 0.6), fake_outputs(4, 10, 3, 0.6)
+    repeated = domain_fit.Outputs(
+        *(np.concatenate([x] * 30) for x in (rare.logits, rare.energy, rare.similarity))
+    )
+    once = domain_fit.fit(("energy",), known, [rare, common], far)
+    often = domain_fit.fit(("energy",), known, [repeated, common], far)
+    assert once.intercept == pytest.approx(often.intercept, rel=0.02)
+
+
+def test_a_gate_is_carried_to_another_scale() -> None:
+    here, there = fake_outputs(1, 4000, 6, 0.8), fake_outputs(1, 4000, 6, 0.8)
+    there = domain_fit.Outputs(there.logits, there.energy * 3 - 5, there.similarity * 0.5 + 0.1)
+    gate = domain_fit.Gate(("energy", "similarity"), -10.0, (1.5, 4.0))
+    assert gate.carried(here, there)(there) == pytest.approx(gate(here), abs=1e-9)
+    assert domain_fit.Gate().carried(here, there)(there).tolist() == [1.0] * 4000
+
+
+def test_the_price_and_the_truth_of_labels_are_counted() -> None:
+    taxa = [Taxon("Poa annua", "Poa", "Poaceae"), Taxon("Zea mays", "Zea", "Poaceae")]
+    photos_ = domain_fit.Outputs(np.array([[9.0, 0.0], [0.0, 9.0], [0.0, 0.0]]), np.zeros(3), np.zeros(3))
+    found = domain_fit.labels(photos_, domain_fit.Gate(), 1.0, taxa)
+    assert [label.name for label in found] == ["Poa annua", "Zea mays", "Poa"]
+    summary = domain_fit.known_photos(found, [taxa[0], taxa[0], taxa[1]])
+    assert summary["levels"]["species"] == 2
+    assert summary["true_of_species_level"]["value"] == 0.5
+    assert summary["species_level"]["n"] == 3
+    closed = domain_fit.Gate(("energy",), -40.0, (1.0,))
+    assert domain_fit.levels(domain_fit.labels(photos_, closed, 1.0, taxa))["levels"]["unknown"] == 3
+
+
+def test_every_species_of_the_photos_has_a_row_of_taxa() -> None:
+    rows = (ROOT / "scripts" / "training" / "taxa.csv").read_text(encoding="utf-8").splitlines()
+    assert len(rows) == 13
+    starter = (
+        (ROOT / "lib" / "classifier" / "starter" / "labels.csv").read_text(encoding="utf-8").splitlines()
+    )
+    assert [line.split(",", 1)[1] for line in starter] == rows
+
+
+def test_photos_of_other_things_are_cut_the_same_way_each_time(tmp_path: Path) -> None:
+    (tmp_path / "objects").mkdir()
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (300, 500, 3), np.uint8)).save(
+        tmp_path / "objects" / "a.png"
+    )
+    (tmp_path / "SOURCE.txt").write_text("a test\n")
+    groups = strangers.groups(tmp_path)
+    assert list(groups) == ["objects"]
+    assert strangers.source(tmp_path) == "a test"
+    assert strangers.groups(None) == {}
+    cut = strangers.crops(groups["objects"], 4, seed=3)
+    assert cut.shape == (5, 3, 150, 150)
+    assert (cut == strangers.crops(groups["objects"], 4, seed=3)).all()

@@ -12,7 +12,6 @@ import pytest
 
 from lib.classifier import domain, folder
 from lib.classifier.refusals import ModelUnavailable
-
 from tests.lib.classifier.conftest import MakeFolder, digest
 
 

@@ -10,7 +10,6 @@ import pytest
 
 from lib.classifier import folder
 from lib.classifier.refusals import ModelUnavailable
-
 from tests.lib.classifier.conftest import MakeFolder
 
 

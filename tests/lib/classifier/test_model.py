@@ -17,7 +17,6 @@ from lib import classifier
 from lib.classifier import Busy, ModelUnavailable
 from lib.classifier.model import Classifier, entropy
 from lib.classifier.waiting import WaitingLine
-
 from tests.lib.classifier.conftest import WEIGHTS, MakeFolder, digest
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -185,7 +184,7 @@ def test_prototypes_of_another_length_are_refused(make_folder: MakeFolder) -> No
     files = ("model.onnx", "labels.csv", "prototypes.npy")
     block = {"kind": "logistic", "intercept": 0, "weights": {"similarity": 1}, "prototypes": "prototypes.npy"}
     path = make_folder(out_of_domain=block, sha256={name: digest(path / name) for name in files})
-    with pytest.raises(ModelUnavailable, match="length of model.onnx's embedding"):
+    with pytest.raises(ModelUnavailable, match=r"length of model\.onnx's embedding"):
         Classifier(path)
 
 

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from lib.classifier import folder, preprocess
-
 from tests.lib.classifier.conftest import MakeFolder
 
 

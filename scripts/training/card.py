@@ -1,0 +1,235 @@
+"""The model card as text, every figure taken from the metrics that the same run measured."""
+
+# ruff: noqa: E501  (paragraphs of the card, as they are written)
+from __future__ import annotations
+
+from typing import Any
+
+CONFUSIONS_SHOWN = 10
+
+
+def percent(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.1f} %"
+
+
+def interval(figure: dict[str, Any]) -> str:
+    """`93.2 % (90.9 to 95.0)`."""
+    return f"{percent(figure['value'])} ({100 * figure['low']:.1f} to {100 * figure['high']:.1f})"
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def text(document: dict[str, Any], metrics: dict[str, Any]) -> str:
+    """MODEL_CARD.md from model.json's document and metrics.json."""
+    return (
+        "\n\n".join(
+            part.strip()
+            for part in (
+                _head(document, metrics),
+                _data(document, metrics),
+                _known(metrics),
+                _quantised(metrics),
+                _other_plants(metrics),
+                _other_photos(metrics),
+                _use(metrics),
+                _training(metrics),
+            )
+        )
+        + "\n"
+    )
+
+
+def _head(document: dict[str, Any], metrics: dict[str, Any]) -> str:
+    species = list(metrics["recall"])
+    return f"""# {document["name"]} {document["version"]}
+
+Names the species of a plant seedling photographed from above, out of {len(species)}: {", ".join(species)}.
+{document["architecture"]}, {document["input_size"][0]} x {document["input_size"][1]} pixels, {document["quantisation"]}.
+All figures below were measured and written by the training command; the same numbers are in `metrics.json`.
+
+- Model and labels: CC BY-SA 4.0, because of the photos. {document["attribution"]}
+- Loaded offline by `lib/classifier`; `model.json` holds the SHA-256 of the files."""
+
+
+def _data(document: dict[str, Any], metrics: dict[str, Any]) -> str:
+    split = metrics["split"]
+    return f"""## Data and split
+
+{metrics["photos"]} labelled photos of 150 x 150 pixels: {split["train"]} for training, {split["val"]} for choosing (temperature,
+in-domain probability), {split["test"]} for testing; stratified by species, seed {metrics["training"]["seed"]}. Near-duplicate frames (a
+256-bit difference hash, {metrics["duplicate_groups"]} groups) stand on one side of the split. **The figures are optimistic all the same:**
+the same plant was photographed on several days, the file names do not tell which, and a later photo of a plant is not a
+near-duplicate in pixels. All photos come from one greenhouse set-up: seedlings in gravel boxes under one camera."""
+
+
+def _known(metrics: dict[str, Any]) -> str:
+    error = metrics["calibration_error"]
+    with_gate, without = metrics["labels"], metrics["labels_without_gate"]
+    recall = table(
+        ["species", "recall (95 % interval)", "test photos"],
+        [[name, interval(figure), str(figure["n"])] for name, figure in metrics["recall"].items()],
+    )
+    shown = metrics["confusions"][:CONFUSIONS_SHOWN]
+    confusions = table(
+        ["is", "was named", "photos"], [[c["true"], c["named"], str(c["count"])] for c in shown]
+    )
+    rule = table(
+        ["", "softmax alone", "with the in-domain probability"],
+        [
+            ["named as a species", interval(without["species_level"]), interval(with_gate["species_level"])],
+            [
+                "of these right",
+                interval(without["true_of_species_level"]),
+                interval(with_gate["true_of_species_level"]),
+            ],
+            *(
+                [
+                    f"named as a {level}" if level != "unknown" else "unknown",
+                    str(without["levels"][level]),
+                    str(with_gate["levels"][level]),
+                ]
+                for level in ("genus", "family", "unknown")
+            ),
+        ],
+    )
+    return f"""## Known species (test photos, shipped file)
+
+- Top-1 {interval(metrics["top_1"])}, top-5 {interval(metrics["top_5"])} of {metrics["top_1"]["n"]} photos; Wilson 95 % intervals.
+- Expected calibration error (15 bins): {percent(error["before"])} before, {percent(error["after"])} after the temperature of {metrics["temperature"]:.3f};
+  {percent(error["with_in_domain_probability"])} once multiplied by the in-domain probability, which makes it less sure on purpose.
+
+{recall}
+
+Most frequent mistakes:
+
+{confusions}
+
+What the label rule (species from 0.7, genus from 0.5, family from 0.3) makes of the same photos; this is the price of caution:
+
+{rule}"""
+
+
+def _quantised(metrics: dict[str, Any]) -> str:
+    q = metrics["quantisation"]
+    rows = [
+        [
+            name,
+            percent(q[name]["top_1"]),
+            percent(q[name]["calibration_error"]),
+            f"{q[name]['bytes'] / 1e6:.1f} MB",
+        ]
+        for name in ("float32", "int8")
+    ]
+    reason = (
+        "costs less than a point of top-1 and of calibration error"
+        if q["shipped"] == "int8"
+        else "because int8 costs more than a point of top-1 or of calibration error"
+    )
+    return f"""## int8 against float32 (test photos, each with its own temperature)
+
+{table(["file", "top-1", "calibration error", "size"], rows)}
+
+They agree on {percent(q["agreement"])} of the photos. Shipped: {q["shipped"]}, {reason}."""
+
+
+def _other_plants(metrics: dict[str, Any]) -> str:
+    plants = metrics["other_plants"]
+    names = metrics["left_out"]
+    rows = []
+    for variant, figures in plants["variants"].items():
+        known = figures["known"]
+        rows.append(
+            [
+                variant + (" **(shipped)**" if variant == plants["shipped"] else ""),
+                *(interval(figures["strangers"][name]["species_level"]) for name in names),
+                percent(known["species_level"]["value"]),
+                percent(known["true_of_species_level"]["value"]),
+            ]
+        )
+    called = []
+    for name in names:
+        figures = plants["variants"][plants["shipped"]]["strangers"][name]
+        counts = figures["levels"]
+        often = ", ".join(f"{label} ({count})" for label, count in figures["most_frequent_names"])
+        called.append(
+            f"- *{name}* ({figures['n']} photos): {counts['species']} named as a species, {counts['genus']} as a genus, "
+            f"{counts['family']} as a family, {counts['unknown']} unknown; {figures['true_of_named']} of the names are true "
+            f"at their level. Most often: {often or 'nothing'}."
+        )
+    separation = "; ".join(
+        f"{feature} " + ", ".join(f"{value:.3f} ({name})" for name, value in values.items())
+        for feature, values in plants["auroc"].items()
+    )
+    head = ["in-domain probability", *(f"*{name}* falsely named as a species" for name in names)]
+    return f"""## Other plants: two species left out
+
+A second network was trained in the same way on {len(metrics["recall"]) - 2} species, without *{names[0]}* and *{names[1]}*, and then
+asked about every photo of these two: plants it has never seen, in the same boxes. This is the hardest and the most usual
+case in a field. A right answer is *unknown* or the true family. Each species is judged by an in-domain probability fitted
+without it; the last two columns say what caution costs on test photos of the known species.
+
+{table([*head, "known: named as a species", "of these right"], rows)}
+
+With the shipped variant:
+
+{chr(10).join(called)}
+
+Separation of known test photos from the stranger (area under the ROC curve): {separation}."""
+
+
+def _other_photos(metrics: dict[str, Any]) -> str:
+    rows = [
+        [
+            name,
+            str(found["with_gate"]["n"]),
+            percent(found["without_gate"]["species_level"]["value"]),
+            interval(found["with_gate"]["species_level"]),
+            percent(found["with_gate"]["levels"]["unknown"] / found["with_gate"]["n"]),
+        ]
+        for name, found in metrics["out_of_domain"].items()
+    ]
+    head = [
+        "photos of",
+        "n",
+        "species: softmax alone",
+        "species: shipped (falsely confident)",
+        "unknown: shipped",
+    ]
+    return f"""## Anything else
+
+{metrics["other_photos_source"]} *Made* photos are drawn by code from test photos (soil, shuffled tiles, half-and-half blends of two species,
+scrambled phases, waves) or from nothing (noise, ramps, patterns, shapes). The network was trained to refuse the made kinds,
+on others made from training photos; it never saw a real photo of anything else.
+
+{table(head, rows)}"""
+
+
+def _use(metrics: dict[str, Any]) -> str:
+    return """## What it is for, and what not
+
+For trying the product on a fresh installation, and for first labels of seedlings of these species that a person confirms.
+
+It must not be used to decide on herbicide, weeding or harvest, to say that a plant is edible, harmless or poisonous, for
+protected, quarantine or invasive species, or to report occurrences without a person's check. It does not know any species but
+its own: the figures for left-out species above are what to expect of all others. It was never tested on field photos, on
+grown or flowering plants, on other soils, lights or cameras, nor on several species in one photo; expect it to be unsure
+there, and wrong more often than on its test photos. Its training prior (the shares of the species among the training photos) is
+not that of any field; divide it out before counting."""
+
+
+def _training(metrics: dict[str, Any]) -> str:
+    t = metrics["training"]
+    return f"""## Training
+
+`{t["command"]}` (`make train` installs what it needs first). {t["epochs"]} epochs in {t["seconds"] / 60:.0f} minutes and, for the run with two species left
+out, {t["left_out_epochs"]} epochs in {t["left_out_seconds"] / 60:.0f} minutes, with {t["threads"]} threads on a shared {t["processor"]}; torch {t["torch"]}, bfloat16
+autocast, seed {t["seed"]}. The seed fixes the split, the negatives and every draw; another processor or number of threads rounds
+differently, so weights repeat to within rounding, not to the bit.
+
+AdamW with a cosine schedule, an average of the weights over time, label smoothing 0.05; any rotation, mirror, zoom, light, white balance,
+blur, noise and JPEG as augmentation; a fifth of every batch are made negatives, for which a refusal with the fixed
+logit 0 is the right answer, so that logistic(log-sum-exp of the logits) is a learned probability of being in the domain. The stem and
+the first three blocks keep their ImageNet weights."""

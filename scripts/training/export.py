@@ -1,0 +1,117 @@
+"""From a trained network to ONNX: float32, then static int8 with u8 activations and s8 weights."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import warnings
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from onnxruntime.quantization import (
+    CalibrationDataReader,
+    CalibrationMethod,
+    QuantFormat,
+    QuantType,
+    quantize_static,
+)
+from onnxruntime.quantization.shape_inference import quant_pre_process
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from scripts.training.fit import Network, enlarge, normalise
+
+
+def folded(network: Network) -> Network:
+    """A copy for inference with every batch normalisation folded into the convolution before it."""
+    copied = copy.deepcopy(network).eval().to(memory_format=torch.contiguous_format)
+    backbone = copied.backbone
+    pairs = [(backbone, "_conv_stem", "_bn0"), (backbone, "_conv_head", "_bn1")]
+    for block in backbone._blocks:
+        pairs += [(block, "_depthwise_conv", "_bn1"), (block, "_project_conv", "_bn2")]
+        if hasattr(block, "_expand_conv"):
+            pairs.append((block, "_expand_conv", "_bn0"))
+    for parent, conv, norm in pairs:
+        setattr(parent, conv, fuse_conv_bn_eval(getattr(parent, conv), getattr(parent, norm)))
+        setattr(parent, norm, torch.nn.Identity())
+    return copied
+
+
+def write_float(network: Network, size: int, path: Path) -> None:
+    """The float32 graph: `image` N x 3 x size x size to `logits` N x K and `embedding` N x 1280, N free."""
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            folded(network),
+            (torch.zeros(2, 3, size, size),),
+            str(path),
+            input_names=["image"],
+            output_names=["logits", "embedding"],
+            dynamic_shapes={"image": {0: torch.export.Dim("n", min=1, max=1024)}},
+            opset_version=18,
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
+    model = onnx.load(path)
+    # Where and with what it was exported is nobody's business at run time.
+    for node in model.graph.node:
+        del node.metadata_props[:]
+        node.doc_string = ""
+    del model.graph.metadata_props[:], model.metadata_props[:]
+    for value in [*model.graph.input, *model.graph.output, *model.graph.value_info, *model.graph.initializer]:
+        del value.metadata_props[:]
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save(model, path)
+
+
+class _Calibration(CalibrationDataReader):  # type: ignore[misc]
+    """Training photos one at a time, prepared as the runtime does."""
+
+    def __init__(self, pixels: np.ndarray, size: int) -> None:
+        self.photos = iter(pixels)
+        self.size = size
+
+    def get_next(self) -> dict[str, np.ndarray] | None:
+        photo = next(self.photos, None)
+        if photo is None:
+            return None
+        return {"image": normalise(enlarge(photo[None], self.size)).contiguous().numpy()}
+
+
+def write_int8(float_path: Path, path: Path, pixels: np.ndarray, size: int) -> None:
+    """Static quantisation calibrated on `pixels` (N,3,S,S) uint8; weights by channel, pooling and head
+    included.
+    """
+    prepared = path.with_suffix(".prepared.onnx")
+    quant_pre_process(str(float_path), str(prepared), skip_symbolic_shape=True)
+    quantize_static(
+        str(prepared),
+        str(path),
+        _Calibration(pixels, size),
+        quant_format=QuantFormat.QDQ,
+        per_channel=True,
+        activation_type=QuantType.QUInt8,
+        weight_type=QuantType.QInt8,
+        calibrate_method=CalibrationMethod.MinMax,
+        op_types_to_quantize=["Conv", "Add", "Clip"],
+    )
+    prepared.unlink()
+
+
+def outputs(path: Path, pixels: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Logits and embeddings of uint8 photos (N,3,S,S) by ONNX Runtime, one at a time as the server asks."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    logits, embeddings = [], []
+    for photo in pixels:
+        z, e = session.run(
+            ["logits", "embedding"], {"image": normalise(enlarge(photo[None], size)).contiguous().numpy()}
+        )
+        logits.append(z[0])
+        embeddings.append(e[0])
+    return np.stack(logits), np.stack(embeddings)
