@@ -38,13 +38,13 @@ types: $(DEV)
 	@$(BIN)/python -m mypy
 
 imports: $(DEV)
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 
 bench: $(RUNTIME) ## measure start-up, memory, photo-to-answer time and imports on this machine
 	@$(BIN)/python -m scripts.bench all
 
 train: $(TRAIN) ## train the starter model again (needs the seedling photos; see its model card)
-	@$(TRAIN_VENV)/bin/python scripts/train_classifier.py
+	@$(TRAIN_VENV)/bin/python scripts/train_classifier.py $(if $(PLANT_PHOTOS),--photos $(PLANT_PHOTOS)/plant_seedlings)
 
 migrate: $(RUNTIME) ## bring the database up to date
 	@$(BIN)/python scripts/migrate.py up
