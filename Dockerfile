@@ -27,7 +27,8 @@ ENV PATH=/opt/venv/bin:$PATH \
     DATA_DIR=/data/photos \
     OUTPUT_DIR=/output
 # A number, so that hosts which refuse root can tell. The folders belong to it, and so do new volumes put on them.
-RUN useradd --system --uid 10001 --no-create-home --home-dir /app weeds \
+RUN groupadd --gid 10001 weeds \
+    && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /app --shell /usr/sbin/nologin weeds \
     && mkdir -p /app /data/photos /output \
     && chown -R 10001:10001 /data /output
 COPY --from=build /opt/venv /opt/venv
