@@ -93,6 +93,9 @@ def _facts(data: bytes, meta: _Meta, end: int, metadata: tuple[tuple[int, int], 
             largest, depth = max(largest, coded), max(depth, bits)
     alpha = any(name == b"auxC" and body[4:].startswith(_ALPHA) for name, body in meta.properties)
     a_pixel = BYTES_A_PIXEL + BYTES_OF_ALPHA * alpha + BYTES_OF_DEPTH * (depth > 8)
+    for name, body in own:
+        if name == b"clap":  # encoders that need even sides cut an odd picture out of a larger one
+            width, height = _clean_aperture(body, width, height)
     quarter_turns = sum(body[0] & 3 for name, body in own if name == b"irot")
     exif_item = next((item for item, name in meta.kinds.items() if name == b"Exif"), None)
     block = _item(data, meta, exif_item) if exif_item is not None else b""
@@ -231,6 +234,14 @@ def _item(data: bytes, meta: _Meta, item: int) -> bytes:
     method, extents = meta.places.get(item, (0, []))
     source = {0: data, 1: meta.inline}.get(method, b"")
     return b"".join(source[offset : offset + min(length, 1 << 20)] for offset, length in extents[:16])
+
+
+def _clean_aperture(body: bytes, width: int, height: int) -> tuple[int, int]:
+    """The size of the part that is shown."""
+    across, one, down, other = struct.unpack_from(">IIII", body)
+    if not one or not other or not 0 < across // one <= width or not 0 < down // other <= height:
+        raise Malformed(_DAMAGED)
+    return across // one, down // other
 
 
 def _grid_size(body: bytes) -> tuple[int, int]:

@@ -10,6 +10,7 @@ import pillow_heif
 import pytest
 
 from lib.photos import heif, jpeg, png, webp
+from lib.photos.decode import decode
 from lib.photos.facts import Animated, Malformed
 from tests.lib.photos import samples
 
@@ -193,6 +194,22 @@ def test_heic_sizes_tiles_and_turns() -> None:
         assert (facts.width, facts.height, facts.turned) == (400, 300, True)
         assert facts.exif is not None
         assert b"2025:08:24" in facts.exif
+
+
+@pytest.mark.parametrize("tile", [0, 128])
+@pytest.mark.parametrize("size", [(401, 301), (400, 301), (333, 256)])
+def test_a_heic_with_odd_sides(size: tuple[int, int], tile: int) -> None:
+    """HEVC pictures have even sides; the rest is cut off by a property."""
+    decoded = decode(samples.heic(samples.picture(*size), tile=tile))
+    assert (decoded.width, decoded.height) == decoded.image.size == size
+
+
+def test_a_heic_cut_out_beyond_its_sides_is_refused() -> None:
+    data = samples.heic(samples.picture(401, 301))
+    shown = struct.pack(">IIII", 401, 1, 301, 1)
+    for lie in ((999, 1, 301, 1), (401, 0, 301, 1), (0, 1, 301, 1)):
+        with pytest.raises(Malformed, match="damaged"):
+            heif.read(data.replace(shown, struct.pack(">IIII", *lie)))
 
 
 def test_a_heic_costs_its_planes_and_its_depth() -> None:
