@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from datetime import UTC, date, datetime
 from typing import Any
 
 import peewee as pw
 
 from lib.problems import invalid
+
+# NUL as JSON writes it, and not a backslash (itself written as two) in front of "u0000".
+_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 
 
 class Id(pw.AutoField):
@@ -110,7 +114,7 @@ class Json(pw.Field):
         if value is None or isinstance(value, str):
             return value
         text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain)
-        text = text.replace("\\u0000", "\ufffd")
+        text = _NUL.sub("\\1\ufffd", text)
         return text.encode("utf-8", "replace").decode() if not is_storable(text) else text
 
     def python_value(self, value: str | None) -> Any:

@@ -1,0 +1,187 @@
+"""Sessions of a user: made, changed, deleted with all below them, and invisible to everybody else."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from lib.problems import Problem
+from lib.store.database import DatabaseStore, UserStore
+from lib.store.models import (
+    AnalysisSessions,
+    DiversityMetrics,
+    ImageData,
+    PooledMetrics,
+    PredictionResults,
+    ProcessingResults,
+)
+from lib.store.records import DayRow, NewPhoto, Prediction, ProcessingRow, Session
+
+
+def test_it_makes_a_session(rows: UserStore, moment: datetime) -> None:
+    made = rows.create_session(
+        "北の畑",
+        timezone="Asia/Tokyo",
+        description="Daikon, no tillage",
+        start_date=date(2025, 5, 1),
+        end_date=date(2025, 10, 31),
+        latitude=43.06,
+        longitude=141.35,
+        created_at=moment,
+    )
+    assert made == Session(
+        id=made.id,
+        user_id=rows.user_id,
+        session_name="北の畑",
+        description="Daikon, no tillage",
+        start_date=date(2025, 5, 1),
+        end_date=date(2025, 10, 31),
+        timezone="Asia/Tokyo",
+        latitude=43.06,
+        longitude=141.35,
+        created_at=moment,
+        photos=0,
+    )
+    assert rows.session(made.id) == made
+
+
+def test_it_lists_the_newest_first_with_their_photos(
+    rows: UserStore, moment: datetime, new_photo: Callable[..., NewPhoto]
+) -> None:
+    assert rows.newest_session() is None
+    assert rows.sessions() == []
+    older = rows.create_session("older", timezone="UTC", created_at=moment)
+    newer = rows.create_session("newer", timezone="UTC", created_at=moment + timedelta(hours=1))
+    for _ in range(2):
+        rows.add_photo(new_photo(older.id))
+    assert [(each.session_name, each.photos) for each in rows.sessions()] == [("newer", 0), ("older", 2)]
+    newest = rows.newest_session()
+    assert newest is not None
+    assert newest.id == newer.id
+
+
+def test_it_makes_one_first_session_for_two_first_uploads(rows: UserStore, store: DatabaseStore) -> None:
+    made: list[int] = []
+    start = threading.Barrier(2)
+
+    def upload() -> None:
+        start.wait()
+        made.append(store.for_user(rows.user_id).default_session("Asia/Tokyo").id)
+
+    threads = [threading.Thread(target=upload) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(made)) == 1
+    assert rows.default_session("UTC").timezone == "Asia/Tokyo"
+    assert len(rows.sessions()) == 1
+
+
+def test_it_changes_only_what_is_named(rows: UserStore, session: Session) -> None:
+    changed = rows.update_session(session.id, description="wet", latitude=43.1, end_date=date(2025, 9, 1))
+    assert (changed.description, changed.latitude, changed.end_date) == ("wet", 43.1, date(2025, 9, 1))
+    assert changed.session_name == session.session_name
+    assert rows.update_session(session.id) == changed
+    assert rows.update_session(session.id, end_date=None).end_date is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "fields"),
+    [
+        ({"session_name": " "}, ["session_name"]),
+        ({"timezone": "Hokkaido"}, ["timezone"]),
+        ({"timezone": "../etc/passwd"}, ["timezone"]),
+        ({"latitude": 90.1}, ["latitude"]),
+        ({"longitude": -181.0}, ["longitude"]),
+        ({"latitude": float("nan")}, ["latitude"]),
+        ({"start_date": date(2025, 9, 2), "end_date": date(2025, 9, 1)}, ["end_date"]),
+        ({"session_name": "", "latitude": 91.0}, ["session_name", "latitude"]),
+    ],
+)
+def test_it_refuses_what_no_session_can_be(
+    rows: UserStore, session: Session, changes: dict[str, Any], fields: list[str]
+) -> None:
+    for call in (
+        lambda: rows.update_session(session.id, **changes),
+        lambda: rows.create_session(**{"session_name": "x", "timezone": "UTC"} | changes),
+    ):
+        with pytest.raises(Problem) as refused:
+            call()
+        assert refused.value.status == 422
+        assert [error["field"] for error in refused.value.errors] == fields
+    assert rows.sessions() == [session]
+
+
+def test_it_refuses_to_change_other_columns(rows: UserStore, session: Session) -> None:
+    with pytest.raises(Problem) as refused:
+        rows.update_session(session.id, user_id=99)
+    assert [error["field"] for error in refused.value.errors] == ["user_id"]
+    assert rows.session(session.id) == session
+
+
+@pytest.mark.parametrize("number", [0, -1, 12345, 2**31, 2**63, 10**30])
+def test_it_answers_404_for_sessions_that_do_not_exist(rows: UserStore, number: int) -> None:
+    for call in (
+        lambda: rows.session(number),
+        lambda: rows.update_session(number, description="x"),
+        lambda: rows.delete_session(number),
+    ):
+        with pytest.raises(Problem) as refused:
+            call()
+        assert refused.value.status == 404
+    assert rows.days(number) == []
+    assert rows.photos(number) == ([], None)
+
+
+def test_it_never_shows_another_users_session(
+    rows: UserStore, other_rows: UserStore, session: Session
+) -> None:
+    assert other_rows.sessions() == []
+    assert other_rows.newest_session() is None
+    for call in (
+        lambda: other_rows.session(session.id),
+        lambda: other_rows.update_session(session.id, description="mine now"),
+        lambda: other_rows.delete_session(session.id),
+    ):
+        with pytest.raises(Problem) as refused:
+            call()
+        assert refused.value.status == 404
+    assert rows.session(session.id) == session
+
+
+def test_it_deletes_a_session_with_all_below_it_and_nothing_else(
+    store: DatabaseStore,
+    rows: UserStore,
+    session: Session,
+    day: date,
+    new_photo: Callable[..., NewPhoto],
+    prediction: Callable[..., Prediction],
+    day_row: Callable[..., DayRow],
+    processing_row: Callable[..., ProcessingRow],
+) -> None:
+    kept = rows.create_session("South field", timezone="Asia/Tokyo")
+    next_day = day + timedelta(days=1)
+    for each, when in ((session, day), (session, next_day), (kept, day)):
+        photo, _ = rows.add_photo(new_photo(each.id, date=when))
+        rows.save_prediction(photo.id, prediction(), "Stellaria media", "species")
+        rows.save_day(day_row(date=when, session_id=each.id), processing_row(date=when))
+    rows.save_day(day_row(total_images=10), processing_row())
+    deleted = rows.delete_session(session.id)
+    assert deleted.paths == [f"{session.id}/0001.jpg", f"{session.id}/0002.jpg"]
+    assert deleted.dates == [day, next_day]
+    left = [AnalysisSessions, ImageData, DiversityMetrics, ProcessingResults, PredictionResults]
+    for model in left:
+        assert len(store.db.fetch(model.select(model.id))) == 1, model
+    # One session is left on the day, so its own row speaks for the day again.
+    assert store.db.fetch(PooledMetrics.select(PooledMetrics.id)) == []
+    assert [row.session_id for row in rows.days()] == [kept.id]
+
+
+def test_it_gives_no_number_twice(rows: UserStore, session: Session) -> None:
+    rows.delete_session(session.id)
+    assert rows.create_session("next", timezone="UTC").id > session.id
