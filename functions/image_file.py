@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from io import BytesIO
-from typing import Annotated
+from typing import Annotated, BinaryIO
 
 import msgspec
 from flask import Response, send_file
@@ -27,16 +28,21 @@ def get(call: Call, path: IdPath, query: Query) -> Response:
     files = call.services.photos
     # The bytes of a photo never change, so its digest and the width name them for good.
     tag = f"{photo.sha256[:32]}-{query.width or 'original'}"
+    content: BinaryIO
     try:
         if query.width is not None:
             content, media_type = BytesIO(files.thumbnail(photo.path, query.width)), "image/jpeg"
         else:
-            content, media_type = files.open(photo.path), photo.media_type  # type: ignore[assignment]
+            content, media_type = files.open(photo.path), photo.media_type
     except FileNotFoundError:
         observe.LOG.error("a photo's file is missing", extra={"photo": photo.id})
         raise Problem(
             410, detail="The file of this photo is missing on the server.", kind="file-missing"
         ) from None
-    response = send_file(content, mimetype=media_type, etag=tag, conditional=True, max_age=0)
+    size = content.seek(0, os.SEEK_END)
+    content.seek(0)
+    response = send_file(content, mimetype=media_type, etag=tag, conditional=False)
+    response.content_length = size
+    response.make_conditional(call.request.environ, accept_ranges=True, complete_length=size)
     response.headers["Cache-Control"] = "private, max-age=86400"
     return response

@@ -88,9 +88,10 @@ def analyse_day(
 
     Pure: the result depends on the arguments alone, not on the order of the photos, and `computed_at` is left
     to the caller. A cluster of near-duplicates is one unit; with `session_id` None the photos may come from
-    several sessions, and clusters stay within each. A unit carries its newest human label, else the label of
-    its representative (of its best labelled photo while that one has none). Only units labelled to species
-    are counted as such: the others stand as numbers in `processing_metadata`.
+    several sessions, and clusters stay within each. A unit carries its human label (a cluster that people gave
+    several labels is as many units), else the label of its representative (of its best labelled photo while
+    that one has none). Only units labelled to species are counted as such: the others stand as numbers in
+    `processing_metadata`.
     """
     photos = sorted(photos, key=lambda photo: photo.id)
     memberships = _clusters(photos)
@@ -229,18 +230,26 @@ def _clusters(photos: Sequence[Photo]) -> list[Membership]:
 
 
 def _units(photos: Sequence[Photo], memberships: Sequence[Membership]) -> list[Unit]:
-    """One unit a cluster, in the order of the clusters' first photos."""
+    """One unit a cluster, in the order of the clusters' first photos; more where people saw different things."""
     members: dict[tuple[int, int], list[tuple[Photo, bool]]] = defaultdict(list)
     for photo, membership in zip(photos, memberships, strict=True):
         members[photo.session_id, membership.cluster_id].append((photo, membership.is_representative))
-    return [_unit(each) for each in members.values()]
+    return [unit for each in members.values() for unit in _units_of(each)]
 
 
-def _unit(members: Sequence[tuple[Photo, bool]]) -> Unit:
-    by_people = [photo for photo, _ in members if photo.label_source == "human" and photo.label is not None]
+def _units_of(members: Sequence[tuple[Photo, bool]]) -> list[Unit]:
+    """The units of one cluster. Photos that people gave different labels show different plants, however alike."""
+    by_people = {
+        photo.label: photo.label_level
+        for photo, _ in members
+        if photo.label_source == "human" and photo.label is not None
+    }
     if by_people:
-        newest = max(by_people, key=lambda photo: (_labelled_at(photo), photo.id))
-        return Unit(newest.label, newest.label_level, 1.0)
+        return [Unit(label, level, 1.0) for label, level in by_people.items()]
+    return [_unit_by_model(members)]
+
+
+def _unit_by_model(members: Sequence[tuple[Photo, bool]]) -> Unit:
     labelled = [member for member in members if member[0].label is not None]
     if not labelled:
         return Unit(None, None, 0.0)

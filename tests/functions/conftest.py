@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -190,9 +191,7 @@ def photo() -> Callable[..., bytes]:
     def make(
         seed: int = 0, size: tuple[int, int] = (320, 240), taken: str | None = None, offset: str | None = None
     ) -> bytes:
-        noise = Image.frombytes(
-            "L", (16, 12), bytes((seed * 7919 + i * i * 31 + i * 17) % 256 for i in range(192))
-        )
+        noise = Image.frombytes("L", (16, 12), random.Random(seed).randbytes(192))
         picture = Image.merge("RGB", (noise, noise.rotate(180), noise)).resize(size, Image.Resampling.BICUBIC)
         exif = Image.Exif()
         if taken:

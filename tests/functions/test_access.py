@@ -12,7 +12,7 @@ import pytest
 import requests
 
 import functions
-from lib.dispatcher import Function
+from lib.routes import Function
 from lib.store.database import DatabaseStore
 from tests.functions.conftest import Client, Server
 

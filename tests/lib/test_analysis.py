@@ -177,13 +177,16 @@ def test_a_human_label_wins_in_its_cluster_and_is_certain() -> None:
     assert processing.processing_metadata["human_labels"] == 1
 
 
-def test_of_several_human_labels_the_newest_wins() -> None:
-    same = fingerprint("one plant")
-    older = by_hand(3, CHICKWEED, NOON, fingerprint=same)
-    newer = by_hand(2, DOCK, NOON + timedelta(hours=1), fingerprint=same)
-    assert analyse(older, newer)[0].species_counts == {DOCK: 1}
-    undated = by_hand(4, FAT_HEN, fingerprint=same, label_history=[])
-    assert analyse(undated, newer)[0].species_counts == {DOCK: 1}
+def test_photos_that_people_named_differently_show_different_plants_however_alike() -> None:
+    same = fingerprint("two plants")
+    row, processing = analyse(
+        by_hand(2, DOCK, fingerprint=same),
+        by_hand(3, CHICKWEED, fingerprint=same),
+        by_hand(4, CHICKWEED, fingerprint=same),
+        photo(5, FAT_HEN, fingerprint=same, quality_score=1.0),
+    )
+    assert row.species_counts == {CHICKWEED: 1, DOCK: 1}
+    assert processing.clusters_found == 2
 
 
 def test_unsure_labels_are_no_species_and_are_not_lost() -> None:

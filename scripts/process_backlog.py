@@ -1,0 +1,91 @@
+#!/usr/bin/env python
+"""Classifies photos that wait for the model, brings their days up to date, and sweeps files that no row knows."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from lib import config
+from lib.problems import Problem
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit codes: 0 nothing waits any more, 1 refused, 2 wrong arguments or settings, 3 something still waits
+    or a photo's file is missing. Safe to interrupt, to repeat and to run beside the server."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--limit", type=_positive, help="classify at most so many photos")
+    parser.add_argument(
+        "--grace-minutes",
+        type=_positive,
+        default=60,
+        help="leave younger files alone, their row may be on its way (default: %(default)s)",
+    )
+    options = parser.parse_args(arguments)
+    try:
+        settings = config.load()
+    except config.ConfigError as error:
+        print(error, file=sys.stderr)
+        return 2
+    if settings.database_url is None:
+        print("DATABASE_URL is not set: file mode keeps no photos; see analyze_folder.", file=sys.stderr)
+        return 2
+    try:
+        return _run(settings, options)
+    except Problem as problem:
+        print(problem.detail, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("Stopped; what was done is kept. Run it again to go on.", file=sys.stderr)
+        return 130
+
+
+def _run(settings: config.Settings, options: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from lib import backlog
+    from lib.photos.storage import PhotoFiles
+    from lib.store.database import DatabaseStore
+
+    assert settings.database_url is not None
+    store = DatabaseStore(settings.database_url)
+    files = PhotoFiles(settings.data_dir)
+    try:
+        with store.connection(), tqdm(unit="photo", disable=not sys.stderr.isatty()) as bar:
+            work = backlog.process(store, files, settings.model_dir, options.limit, bar.update)
+            work.days += backlog.refresh_days(store)
+            swept = files.sweep(store.photo_paths(), timedelta(minutes=options.grace_minutes))
+            waiting = len(store.unprocessed(10_000))
+    finally:
+        store.close()
+    for path in swept.missing:
+        print(f"the file of a photo is missing: {path}", file=sys.stderr)
+    print(
+        json.dumps(
+            {
+                "classified": work.classified,
+                "failed": work.failed,
+                "waiting": waiting,
+                "days_recomputed": work.days,
+                "files_swept": len(swept.removed),
+                "files_missing": len(swept.missing),
+            }
+        )
+    )
+    return 3 if waiting or swept.missing else 0
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,58 @@
+"""GET /api/images/{id}/file: the photo itself, and thumbnails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from io import BytesIO
+
+import pytest
+from PIL import Image
+
+from tests.functions.conftest import Client, Server
+
+
+@pytest.fixture
+def path(user: Client, photo: Callable[..., bytes]) -> str:
+    result = user.upload(("a.jpg", photo(1, size=(800, 600)))).json()["results"][0]
+    return f"/api/images/{result['image']['id']}/file"
+
+
+def test_the_original_comes_back_byte_for_byte(user: Client, path: str, photo: Callable[..., bytes]) -> None:
+    reply = user.get(path)
+    assert reply.content == photo(1, size=(800, 600))
+    assert reply.headers["Content-Type"] == "image/jpeg"
+    assert "private" in reply.headers["Cache-Control"]
+
+
+@pytest.mark.parametrize(("width", "given"), [(1, 160), (160, 160), (161, 320), (640, 640), (1280, 800)])
+def test_widths_round_up_to_a_few_sizes(user: Client, path: str, width: int, given: int) -> None:
+    small = Image.open(BytesIO(user.get(f"{path}?width={width}").content))
+    assert (small.format, small.width) == ("JPEG", given)
+
+
+def test_a_known_photo_is_not_sent_again(user: Client, path: str) -> None:
+    tag = user.get(f"{path}?width=160").headers["ETag"]
+    again = user.get(f"{path}?width=160", headers={"If-None-Match": tag})
+    assert (again.status_code, again.content) == (304, b"")
+    assert user.get(path).headers["ETag"] != tag
+
+
+def test_a_part_can_be_asked_for(user: Client, path: str, photo: Callable[..., bytes]) -> None:
+    reply = user.get(path, headers={"Range": "bytes=0-9"})
+    assert (reply.status_code, reply.content) == (206, photo(1, size=(800, 600))[:10])
+
+
+@pytest.mark.parametrize("width", ["0", "-5", "wide", "99999"])
+def test_a_bad_width_is_named(user: Client, path: str, width: str) -> None:
+    reply = user.get(f"{path}?width={width}")
+    assert (reply.status_code, reply.json()["errors"][0]["field"]) == (400, "width")
+
+
+def test_a_lost_file_is_said_to_be_lost(server: Server, user: Client, path: str) -> None:
+    number = path.split("/")[3]
+    session = user.get(f"/api/images/{number}").json()["session_id"]
+    (file,) = (server.data_dir / "photos" / str(session)).rglob("*.jpg")
+    file.unlink()
+    for query in ("", "?width=160"):
+        reply = user.get(path + query)
+        assert (reply.status_code, reply.headers["Content-Type"]) == (410, "application/problem+json")
