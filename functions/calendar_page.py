@@ -20,7 +20,6 @@ from lib.web.page import HTML, Page
 
 MetricName = Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(METRICS)})]
 DEFAULT_METRIC = "shannon_diversity"
-FIRST_YEAR, LAST_YEAR = 1900, 2200  # what lib.scope.Year takes
 
 
 class Query(msgspec.Struct):
@@ -47,6 +46,7 @@ def get(call: Call, query: Query) -> Response:
     processing = store.processing(query.day, query.session) if row and query.day else None
     kept = {"metric": query.metric} | ({"session": str(query.session)} if query.session else {})
     address = f"/calendar?{urlencode(kept)}&"
+    known = sorted({*calendar.years, today.year})
     html = page.render(
         "calendar.html",
         calendar=calendar,
@@ -56,8 +56,8 @@ def get(call: Call, query: Query) -> Response:
         session_id=query.session,
         address=address,
         day_address=f"{address}year={calendar.year}&",
-        earlier=calendar.year - 1 if calendar.year > FIRST_YEAR else None,
-        later=calendar.year + 1 if calendar.year < LAST_YEAR else None,
+        earlier=calendar.year - 1 if calendar.year > known[0] else None,
+        later=calendar.year + 1 if calendar.year < known[-1] else None,
         shown_day=query.day,
         row=row,
         processing=processing,

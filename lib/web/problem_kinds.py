@@ -68,6 +68,9 @@ PROBLEM_KINDS = {
         401, N_("A key is needed, or the one that was sent is not known or has been revoked.")
     ),
     "forbidden": ProblemKind(403, N_("The key is good, but lacks the scope for this.")),
+    "foreign-origin": ProblemKind(
+        403, N_("A page of another site sent this; it may not change anything here.")
+    ),
     "stale-form": ProblemKind(
         403,
         N_("The form is too old or was not made by this site. Load the page again and send it once more."),
@@ -79,6 +82,7 @@ PROBLEM_KINDS = {
     "request-timeout": ProblemKind(408, N_("The request took too long to arrive.")),
     "request-too-large": ProblemKind(413, N_("The request is larger than this address takes.")),
     "request-entity-too-large": ProblemKind(413, N_("The request is larger than this address takes.")),
+    "content-too-large": ProblemKind(413, N_("The request is larger than this address takes.")),
     "unsupported-media-type": ProblemKind(
         415, N_("The body is of a media type that this address does not take.")
     ),
@@ -91,6 +95,10 @@ PROBLEM_KINDS = {
     "busy": ProblemKind(503, N_("The server answers as many requests as it can; try again shortly.")),
     "database-busy": ProblemKind(503, N_("The database is busy; try again shortly.")),
     "database-unavailable": ProblemKind(503, N_("The database cannot be reached; try again shortly.")),
+    "database-not-migrated": ProblemKind(
+        503, N_("The database has not been brought up to date: run scripts/migrate.py up.")
+    ),
+    "unavailable": ProblemKind(503, N_("This cannot be answered just now; try again shortly.")),
     "file-mode": ProblemKind(
         503, N_("This server has no database, so it takes no photos and has no users: set DATABASE_URL.")
     ),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 ABSENT, FUTURE, ZERO, LOW, LEVEL = "absent", "future", "zero", "low", "level"
 # The size of one day in the small picture, and of the gap to the next, in units of its own view box.
 SQUARE, GAP = 10, 2
+NAME_COLUMNS = 2  # the room that the name of a month takes; one that would be cut off is left out
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +93,13 @@ def picture(found: list[Week]) -> Picture:
         for row, day in enumerate(week.days)
         if day is not None
     ]
-    months = [(column * step, week.month) for column, week in enumerate(shown) if week.month is not None]
-    return Picture(max(len(shown) * step - GAP, 1), top + 7 * step - GAP, squares, months)
+    width = max(len(shown) * step - GAP, 1)
+    months = [
+        (column * step, week.month)
+        for column, week in enumerate(shown)
+        if week.month is not None and (column + NAME_COLUMNS) * step <= width
+    ]
+    return Picture(width, top + 7 * step - GAP, squares, months)
 
 
 def _dates(year: int, first_weekday: int) -> Iterator[tuple[date | None, ...]]:

@@ -1,0 +1,446 @@
+"""The pages' parts: languages, words, the year's layout, files, and that no text lacks a translation."""
+
+from __future__ import annotations
+
+import ast
+import gzip
+import hashlib
+import re
+from datetime import date, timedelta
+from http import HTTPStatus
+from pathlib import Path
+
+import pytest
+from jinja2 import UndefinedError
+
+from lib import calendars
+from lib.problems import Problem
+from lib.store.records import METRICS, DayRow
+from lib.web import render, season, static_files
+from lib.web.api_reference import type_of
+from lib.web.languages import LANGUAGES, choose, cookie_header
+from lib.web.page import NAVIGATION, local_path
+from lib.web.problem_kinds import OF_PHOTOS, PROBLEM_KINDS
+from lib.web.receipt import Told, refusal, script_words
+from lib.web.words import METRIC_WORDS, Words
+from scripts import translations
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+TODAY = date(2025, 10, 1)
+
+
+def day(
+    when: date, plants: int = 12, species: int = 4, coverage: float | None = 0.9, **values: object
+) -> DayRow:
+    counts = {f"Genus species{number}": plants // species for number in range(species)} if plants else {}
+    given = {
+        "total_images": 20,
+        "species_richness": species if plants else 0,
+        "shannon_diversity": 1.75 if plants else None,
+        "species_counts": counts,
+        "coverage_estimate": coverage,
+    }
+    return DayRow(date=when, **(given | values))  # type: ignore[arg-type]
+
+
+def calendar(*rows: DayRow, metric: str = "shannon_diversity", year: int = 2025) -> calendars.Calendar:
+    return calendars.build(rows, metric, year, True, 2025)
+
+
+# Languages
+
+
+@pytest.mark.parametrize(
+    ("query", "cookie", "header", "expected"),
+    [
+        (None, None, None, "en"),
+        (None, None, "ja,en;q=0.8", "ja"),
+        (None, None, "en-GB,en;q=0.9,ja;q=0.8", "en"),
+        (None, None, "fr,ja-JP;q=0.3", "ja"),
+        (None, None, "fr,de", "en"),
+        (None, None, "ja;q=0,*", "en"),
+        (None, None, "ja;q=nonsense", "en"),
+        (None, None, "ja;q=2", "en"),
+        (None, None, "en;q=0.5, JA;Q=0.9", "en"),
+        (None, "ja", "en", "ja"),
+        (None, "xx", "ja", "ja"),
+        ("en", "ja", "ja", "en"),
+        ("<script>", "ja", "en", "ja"),
+    ],
+)
+def test_it_chooses_address_then_cookie_then_browser(
+    query: str | None, cookie: str | None, header: str | None, expected: str
+) -> None:
+    assert choose(query, cookie, header) == expected
+
+
+def test_the_language_cookie_is_secure_where_pages_are() -> None:
+    assert cookie_header("ja", secure=False) == "lang=ja; Path=/; Max-Age=31536000; SameSite=Lax"
+    assert cookie_header("ja", secure=True).endswith("; Secure")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_text_has_a_translation(language: str) -> None:
+    catalogue = translations.updated(language)
+    assert [message.id for message in translations.missing(catalogue)] == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_catalogues_on_disk_are_those_of_the_code(language: str) -> None:
+    for path, data in translations.files(language, translations.updated(language)).items():
+        assert path.read_bytes() == data, f"{path.name} is out of step: run scripts/translations.py"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_translations_keep_every_place_of_the_text(language: str) -> None:
+    place = re.compile(r"%\(\w+\)[sd]|\{\w+\}|%%|</?code>")
+    for message in translations.updated(language):
+        texts = message.id if isinstance(message.id, tuple) else (message.id,)
+        forms = message.string if isinstance(message.string, tuple) else (message.string,)
+        for form in forms if message.id else ():
+            assert sorted(place.findall(form)) == sorted(place.findall(texts[-1])), message.id
+
+
+def test_japanese_is_japanese() -> None:
+    # What is the same in both languages, and nothing else, may be without a Japanese character.
+    same = {"API", "Chao1", ", "}
+    plain = {
+        message.id
+        for message in translations.updated("ja")
+        if message.id and not re.search(r"[぀-ヿ一-鿿]", "".join(message.string))
+    }
+    assert plain <= same | {"%(day)s: %(words)s", ", "}
+
+
+# Words
+
+
+def test_dates_follow_the_language() -> None:
+    when = date(2025, 5, 12)
+    assert Words("en").day(when) == "12 May 2025"
+    assert Words("ja").day(when) == "2025年5月12日"
+    assert Words("en").month(9, short=True) == "Sep"
+    assert Words("ja").month(12, short=True) == "12月"
+
+
+def test_the_week_begins_as_wall_calendars_do() -> None:
+    assert Words("en").weekdays()[0] == "Mon"
+    assert Words("ja").weekdays() == list("日月火水木金土")
+
+
+def test_counts_have_a_singular_where_the_language_has() -> None:
+    assert [Words("en").photos(number) for number in (0, 1, 1234)] == ["0 photos", "1 photo", "1,234 photos"]
+    assert Words("ja").photos(1) == "写真1枚"
+
+
+@pytest.mark.parametrize(
+    ("share", "shown"), [(0.0, "0%"), (0.001, "1%"), (0.5, "50%"), (0.999, "99%"), (1.0, "100%")]
+)
+def test_a_percentage_is_never_rounded_to_certainty(share: float, shown: str) -> None:
+    assert Words("en").percent(share) == shown
+
+
+def test_every_metric_has_words_in_every_language() -> None:
+    assert tuple(METRIC_WORDS) == METRICS
+    for language in LANGUAGES:
+        names = [Words(language).metric(metric) for metric in METRICS]
+        assert len(set(names)) == len(METRICS)
+
+
+def test_the_legend_tells_the_thresholds_apart() -> None:
+    say = Words("en")
+    assert say.thresholds("shannon_diversity", [1.0, 1.5, 2.0, 2.5]) == [
+        "under 1.00",
+        "1.00 – < 1.50",
+        "1.50 – < 2.00",
+        "2.00 – < 2.50",
+        "2.50 or more",
+    ]
+    assert say.thresholds("total_images", [3.0, 7.25, 9.5, 12.0])[1] == "3 – < 7.25"
+
+
+@pytest.mark.parametrize(
+    ("confidence", "level", "words"),
+    [
+        (0.95, "species", "very sure"),
+        (0.75, "species", "sure"),
+        (0.6, "genus", "sure of the genus only"),
+        (0.4, "family", "sure of the family only"),
+        (0.1, "unknown", "unsure"),
+    ],
+)
+def test_confidence_has_words(confidence: float, level: str, words: str) -> None:
+    assert Words("en").confidence(confidence, level) == words
+
+
+def test_labels_that_are_no_names_are_words() -> None:
+    say = Words("en")
+    assert say.label("Stellaria media") == "Stellaria media"
+    assert say.label("not_a_plant") == "not a plant"
+    assert say.label("unknown") == "not sure what it is"
+    assert say.label(None) == "not classified yet"
+
+
+def test_an_undefined_value_is_a_dash_and_an_interval_needs_both_ends() -> None:
+    say = Words("en")
+    assert say.value("shannon_diversity", None) == "–"
+    assert say.interval("shannon_diversity", 1.8, 2.4) == "1.80–2.40"
+    assert say.interval("shannon_diversity", 1.8, None) == ""
+
+
+# The year
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("year", range(2020, 2030))
+def test_a_year_has_each_of_its_days_once_in_weeks_of_the_language(language: str, year: int) -> None:
+    say = Words(language)
+    weeks = season.weeks(calendar(year=year), say, date(2040, 1, 1))
+    days = [each.date for week in weeks for each in week.days if each]
+    assert days == [date(year, 1, 1) + timedelta(days=n) for n in range(len(days))]
+    assert days[-1] == date(year, 12, 31)
+    assert all(len(week.days) == 7 for week in weeks)
+    assert {each.date.weekday() for week in weeks if (each := week.days[0])} == {say.first_weekday}
+    assert [week.month for week in weeks if week.month] == list(range(1, 13))
+
+
+def test_each_kind_of_day_has_a_mark_and_a_label_of_its_own() -> None:
+    shown = calendar(
+        day(date(2025, 5, 12), species=4, plants=20, shannon_diversity=2.1, total_images=23),
+        day(date(2025, 5, 13), plants=0, coverage=None, total_images=1),
+        day(date(2025, 5, 14), plants=3, species=3, total_images=3),
+    )
+    days = {
+        each.date: each
+        for week in season.weeks(shown, Words("en"), date(2025, 5, 15))
+        for each in week.days
+        if each
+    }
+    may = [days[date(2025, 5, number)] for number in (12, 13, 14, 15, 16)]
+    assert [(each.mark, each.surveyed) for each in may] == [
+        ("level", True),
+        ("zero", True),
+        ("low", True),
+        ("absent", False),
+        ("future", False),
+    ]
+    assert may[0].level == 3
+    assert [each.label for each in may] == [
+        "12 May: 4 species, 23 photos, Shannon 2.10",
+        "13 May: surveyed, no species named, 1 photo",
+        "14 May: 3 species, 3 photos, too few photos to compare",
+        "15 May: no survey",
+        "16 May",
+    ]
+
+
+def test_a_label_holds_the_interval_where_there_is_one() -> None:
+    row = day(date(2025, 5, 12), confidence_intervals={"shannon_diversity": {"low": 1.5, "high": 2.0}})
+    labels = [
+        each.label for week in season.weeks(calendar(row), Words("en"), TODAY) for each in week.days if each
+    ]
+    assert "12 May: 4 species, 20 photos, Shannon 1.75 (1.50–2.00)" in labels
+
+
+def test_the_number_of_photos_needs_no_effort_to_be_shown() -> None:
+    shown = calendar(day(date(2025, 5, 12), plants=0, coverage=None), metric="total_images")
+    assert season.mark_of(shown.data["2025-05-12"], "total_images") == "level"
+    assert season.mark_of(shown.data["2025-05-12"], "shannon_diversity") == "zero"
+
+
+def test_the_season_spans_the_months_with_surveys() -> None:
+    shown = calendar(day(date(2025, 5, 12)), day(date(2025, 7, 3)))
+    weeks = season.weeks(shown, Words("en"), TODAY)
+    inside = [each.date for week in weeks if week.in_season for each in week.days if each]
+    assert inside[0] == date(2025, 4, 28)
+    assert inside[-1] == date(2025, 8, 3)
+
+
+def test_the_small_picture_holds_the_season_and_no_name_that_is_cut_off() -> None:
+    shown = calendar(day(date(2025, 5, 12)), day(date(2025, 7, 3)))
+    drawn = season.picture(season.weeks(shown, Words("en"), TODAY))
+    assert [month for _, month in drawn.months] == [5, 6, 7]
+    assert max(square.x for square in drawn.squares) + season.SQUARE == drawn.width
+    assert max(square.y for square in drawn.squares) + season.SQUARE == drawn.height
+    empty = season.picture(season.weeks(calendar(), Words("en"), TODAY))
+    assert empty.squares == []
+    assert empty.width > 0
+
+
+# Frame
+
+
+@pytest.mark.parametrize("path", ["/", "/calendar", "/calendar?year=2025&day=2025-05-12#day", "/a//b"])
+def test_addresses_on_this_site_are_followed(path: str) -> None:
+    assert local_path(path) == path
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        None,
+        "",
+        "calendar",
+        "//evil.example",
+        "/\\evil.example",
+        "\\/evil.example",
+        "https://evil.example",
+        "javascript:alert(1)",
+        "/calendar\r\nSet-Cookie: x=1",
+        "/a\tb",
+        "/ //evil.example",
+        "/a\\b",
+        "/" + "a" * 3000,
+    ],
+)
+def test_no_other_address_is(path: str | None) -> None:
+    assert local_path(path) == "/"
+
+
+def test_the_navigation_leads_to_pages_of_the_route_table() -> None:
+    import functions
+
+    pages = {path for function in functions.FUNCTIONS if function.page for path in function.paths}
+    assert {path for path, _ in NAVIGATION} <= pages
+
+
+def test_a_template_without_its_data_fails_instead_of_leaving_a_gap() -> None:
+    with pytest.raises(UndefinedError):
+        render("problems.html", language="en", page=_Page())
+
+
+def test_what_people_type_is_escaped() -> None:
+    told = Told("<b>.jpg", "rejected", "Not taken", problem="<script>alert(1)</script>")
+    html = render(
+        "upload_result.html",
+        language="en",
+        page=_Page(),
+        told=[told],
+        taken=0,
+        days={},
+        session_id=1,
+        several_sessions=False,
+    )
+    assert "&lt;b&gt;.jpg" in html
+    assert "&lt;script&gt;alert(1)" in html
+    assert "<script>" not in html
+
+
+def test_no_template_holds_what_the_content_policy_forbids() -> None:
+    for template in (ROOT / "lib" / "web" / "templates").glob("*.html"):
+        text = template.read_text("utf-8")
+        assert not re.search(r"\sstyle=|<style|\son\w+=|javascript:", text), template.name
+        assert all("src=" in tag for tag in re.findall(r"<script[^>]*>", text)), template.name
+        assert not re.search(r"""(?:src|href|action)=["']?(?:https?:)?//""", text), template.name
+        assert "|safe" not in text.replace(" ", ""), template.name
+
+
+def test_the_style_asks_no_other_host() -> None:
+    style = (static_files.FOLDER / "style.css").read_text("utf-8")
+    assert "url(" not in style
+    assert "@import" not in style
+    assert "prefers-color-scheme: dark" in style
+
+
+class _Page:
+    """The least that the frame of a page asks for."""
+
+    language, version, sample, by_cookie, can_sign_in = "en", "0", False, False, False
+    navigation: tuple[()] = ()
+    switches: tuple[()] = ()
+
+
+# Files
+
+
+def test_the_list_of_static_files_is_the_folder() -> None:
+    assert {path.name for path in static_files.FOLDER.iterdir()} == set(static_files.MEDIA_TYPES)
+
+
+@pytest.mark.parametrize("name", static_files.MEDIA_TYPES)
+def test_the_address_of_a_file_is_its_content(name: str) -> None:
+    found = static_files.load(name)
+    assert gzip.decompress(found.compressed) == found.data
+    digest = hashlib.sha256(found.data).hexdigest()
+    assert static_files.address(name) == f"/static/{name}?v={digest[:12]}"
+
+
+# Problems
+
+
+def _kinds_raised() -> set[str]:
+    """Every problem kind that the code can answer, read from its source."""
+    kinds = set()
+    for path in [*(ROOT / "lib").rglob("*.py"), *(ROOT / "functions").glob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call):
+                kinds |= _kinds_of_call(node)
+    return kinds
+
+
+def _kinds_of_call(call: ast.Call) -> set[str]:
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    named = [keyword.value for keyword in call.keywords if keyword.arg == "kind"]
+    values = [each.value for each in call.args if isinstance(each, ast.Constant)]
+    if name == "refusal":
+        return {value for value in values if isinstance(value, str) and value.startswith("photo-")}
+    if name not in ("Problem", "unavailable", "__init__"):
+        return set()
+    if not named:
+        return (
+            {_of_status(values[0])} if name == "Problem" and values and isinstance(values[0], int) else set()
+        )
+    return {
+        node.value
+        for value in named
+        for node in ast.walk(value)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+
+
+def _of_status(status: int) -> str:
+    return HTTPStatus(status).phrase.lower().replace(" ", "-")
+
+
+def test_every_kind_of_problem_is_explained() -> None:
+    raised = _kinds_raised()
+    assert {"photo-damaged", "stale-form", "rate-limited", "not-found"} <= raised  # the reading works
+    assert raised - set(PROBLEM_KINDS) == set()
+    assert {_of_status(status) for status in (400, 404, 405, 408, 413, 415)} <= set(PROBLEM_KINDS)
+
+
+def test_a_refusal_is_said_in_the_language_of_the_page() -> None:
+    problem = Problem(413, detail="“a.jpg” was not taken: it has 12.0 MB.", kind="photo-too-large")
+    assert refusal(problem, Words("en")) == problem.detail
+    assert refusal(problem, Words("ja")) == "10 MBを超えています。小さくして送ってください。"
+    unknown = Problem(418, "Teapot", kind="teapot")
+    assert refusal(unknown, Words("ja")) == "Teapot"
+
+
+def test_the_script_is_given_every_word_it_asks_for() -> None:
+    script = (static_files.FOLDER / "upload.js").read_text("utf-8")
+    for language in LANGUAGES:
+        words = script_words(Words(language))
+        asked = set(re.findall(r"words\.(\w+)", script))
+        assert asked == set(words)
+        assert set(words["refusals"]) == (set() if language == "en" else set(OF_PHOTOS))
+        assert "Stellaria media" in words["names"]
+
+
+# The API, to read
+
+
+@pytest.mark.parametrize(
+    ("schema", "expected"),
+    [
+        ({"$ref": "#/components/schemas/Cell"}, ("Cell", "Cell")),
+        ({"type": "array", "items": {"$ref": "#/components/schemas/Cell"}}, ("array of Cell", "Cell")),
+        ({"type": "object", "additionalProperties": {"type": "integer"}}, ("object of integer", None)),
+        ({"anyOf": [{"type": "string", "format": "date"}, {"type": "null"}]}, ("string (date) | null", None)),
+        ({"enum": ["a", None]}, ("a | null", None)),
+        ({"type": ["string", "null"]}, ("string | null", None)),
+        ({}, ("any", None)),
+    ],
+)
+def test_types_read_as_words(schema: dict[str, object], expected: tuple[str, str | None]) -> None:
+    assert type_of(schema) == expected
