@@ -1,0 +1,130 @@
+"""GET /: what this is, and the season, newest day and totals of whoever looks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+from tests.functions.conftest import Client, Server
+
+# What every page promises, whatever it shows; the other pages' tests look through it too.
+PAGES = ("/", "/calendar", "/upload", "/sign-in", "/docs", "/docs/problems")
+
+
+def test_a_visitor_sees_the_sample_season(visitor: Client) -> None:
+    page = visitor.get("/")
+    assert page.status_code == 200
+    assert page.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert "<strong>Sample data</strong>" in page.text
+    assert '<a class="button" href="/sign-in">' in page.text
+    drawn = re.findall(r'<(?:rect|path|circle) class="(\w+)"', page.text)
+    assert {"level1", "level2", "level3", "low", "zero", "absent"} <= set(drawn)
+    assert "Newest day: 31 October 2025" in page.text
+
+
+def test_its_figures_are_those_of_the_api(visitor: Client) -> None:
+    page = visitor.get("/").text
+    counts = visitor.get("/api/status").json()["counts"]
+    for name, number in (("Photos", counts["photos"]), ("Days", counts["days"])):
+        assert f"<dt>{name}</dt><dd>{number:,}</dd>" in page
+    newest = visitor.get("/api/time-series").json()
+    assert f"<dt>Shannon diversity</dt><dd>{newest['metrics']['shannon_diversity'][-1]:.2f}</dd>" in page
+
+
+def test_a_new_user_is_asked_for_photos_and_sees_no_sample(user: Client) -> None:
+    page = user.get("/").text
+    assert "No photos yet" in page
+    assert 'href="/upload"' in page
+    assert "Sample data" not in page
+    assert "<svg" not in page
+
+
+def test_a_user_sees_the_newest_day(user: Client, photo: Callable[..., bytes]) -> None:
+    user.upload(("a.jpg", photo(1)), ("b.jpg", photo(2)), date="2025-08-23")
+    user.upload(("c.jpg", photo(3)), date="2025-08-24")
+    page = user.get("/").text
+    assert "Newest day: 24 August 2025" in page
+    assert 'href="/calendar?year=2025&amp;day=2025-08-24#day"' in page
+    assert "<dt>Photos</dt><dd>3</dd>" in page
+    assert "<dt>Days</dt><dd>2</dd>" in page
+
+
+def test_a_key_that_may_not_read_is_refused(server: Server) -> None:
+    reply = server.user("write").get("/")
+    assert reply.status_code == 403
+    assert reply.json()["type"] == "/docs/problems#forbidden"
+
+
+def test_a_wrong_key_is_not_a_visitor(visitor: Client) -> None:
+    assert visitor.get("/", headers={"X-API-Key": "wrong"}).status_code == 401
+
+
+def test_file_mode_says_so_and_offers_no_sign_in(file_server: Server) -> None:
+    page = file_server.visitor().get("/").text
+    assert "output folder" in page
+    assert 'href="/sign-in"' not in page
+    assert "Sample data" in page  # nothing has been analysed into the folder yet
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_page_has_the_frame(visitor: Client, path: str) -> None:
+    page = visitor.get(path).text
+    assert page.startswith("<!doctype html>")
+    assert '<html lang="en">' in page
+    assert '<meta name="viewport" content="width=device-width, initial-scale=1">' in page
+    assert page.index('<a class="skip" href="#main">') < page.index("<header") < page.index('<main id="main"')
+    assert page.count("<h1") == 1
+    assert re.search(r"<footer>\s*<p>Weed Diversity Analyzer \d+\.\d+\.\d+", page)
+    names = re.findall(r'\sid="([^"]+)"', page)
+    assert len(names) == len(set(names))
+    assert set(re.findall(r'<label for="([^"]+)"', page)) <= set(names)
+    current = re.findall(r'<a href="([^"]+)" aria-current="page"', page)
+    assert current == ([path] if path not in ("/sign-in", "/docs/problems") else [])
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_page_loads_only_from_this_site(visitor: Client, path: str) -> None:
+    reply = visitor.get(path)
+    policy = reply.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert not re.search(r'(?:src|href|action)="(?:https?:)?//', reply.text)
+    assert not re.search(r"<style|\sstyle=|\son\w+=\"", reply.text)
+    assert all('src="/static/' in script for script in re.findall(r"<script[^>]*>", reply.text))
+    for address in re.findall(r'(?:src|href)="(/static/[^"]+)"', reply.text):
+        assert "immutable" in visitor.get(address).headers["Cache-Control"]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_page_has_both_languages_and_keeps_the_choice(visitor: Client, path: str) -> None:
+    japanese = visitor.get(path, headers={"Accept-Language": "ja-JP,ja;q=0.9,en;q=0.5"})
+    assert '<html lang="ja">' in japanese.text
+    assert f'<a href="{path}?lang=en" hreflang="en" lang="en">English</a>' in japanese.text
+    chosen = visitor.get(f"{path}?lang=ja")
+    assert '<html lang="ja">' in chosen.text
+    assert chosen.headers["Content-Language"] == "ja"
+    assert "lang=ja; Path=/; Max-Age=31536000; SameSite=Lax" in chosen.headers["Set-Cookie"]
+    kept = visitor.get(path, headers={"Cookie": "lang=ja", "Accept-Language": "en"})
+    assert '<html lang="ja">' in kept.text
+    assert '<html lang="en">' in visitor.get(f"{path}?lang=xx").text
+    assert "Accept-Language" in kept.headers["Vary"]
+    assert "Cookie" in kept.headers["Vary"]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_link_of_a_page_leads_somewhere(visitor: Client, path: str) -> None:
+    page = visitor.get(path).text
+    links = {
+        link.replace("&amp;", "&").split("#")[0] for link in re.findall(r'<a[^>]* href="(/[^"]*)"', page)
+    }
+    # A calendar has a link a day, all alike: one of them will do.
+    days = sorted(link for link in links if "day=" in link)
+    for link in sorted((links - set(days)) | set(days[:1])):
+        assert visitor.get(link).status_code == 200, link
+
+
+def test_reading_sets_no_cookie(visitor: Client) -> None:
+    for path in ("/", "/calendar", "/upload"):
+        assert "Set-Cookie" not in visitor.get(path).headers

@@ -1,0 +1,69 @@
+"""GET, PATCH and DELETE /api/sessions/{id}: one field, plot or campaign."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.functions.conftest import Client, Server
+
+
+@pytest.fixture
+def session(user: Client) -> dict[str, Any]:
+    place = {"latitude": 43.06, "longitude": 141.35, "start_date": "2025-05-01"}
+    return dict(user.post("/api/sessions", json={"session_name": "Plot 1", **place}).json())
+
+
+def test_only_what_is_sent_changes(user: Client, session: dict[str, Any]) -> None:
+    path = f"/api/sessions/{session['id']}"
+    changed = user.patch(path, json={"session_name": "Plot A", "end_date": "2025-10-01"}).json()
+    assert changed == session | {"session_name": "Plot A", "end_date": "2025-10-01"}
+    assert user.patch(path, json={"latitude": None, "longitude": None}).json()["latitude"] is None
+    assert user.patch(path, json={}).json() == user.get(path).json()
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"session_name": ""}, "session_name"),
+        ({"session_name": None}, "session_name"),
+        ({"end_date": "2025-04-01"}, "end_date"),
+        ({"latitude": None}, "latitude"),
+        ({"timezone": "Nowhere"}, "timezone"),
+        ({"id": 5}, "id"),
+        ({"user_id": 5}, "user_id"),
+    ],
+)
+def test_a_bad_change_is_named_and_changes_nothing(
+    user: Client, session: dict[str, Any], change: dict[str, Any], field: str
+) -> None:
+    path = f"/api/sessions/{session['id']}"
+    reply = user.patch(path, json=change)
+    assert reply.status_code in (400, 422)
+    assert reply.json()["errors"][0]["field"] == field
+    assert user.get(path).json() == session
+
+
+def test_a_new_zone_does_not_move_photos_that_are_there(
+    user: Client, session: dict[str, Any], photo: Callable[..., bytes]
+) -> None:
+    taken = photo(1, taken="2025:08:24 00:30:00")
+    user.upload(("a.jpg", taken), session_id=session["id"])
+    user.patch(f"/api/sessions/{session['id']}", json={"timezone": "America/New_York"})
+    assert user.get("/api/images").json()["images"][0]["date"] == "2025-08-24"
+
+
+def test_deleting_takes_photos_days_and_files_along(
+    server: Server, user: Client, session: dict[str, Any], photo: Callable[..., bytes]
+) -> None:
+    user.upload(*[(f"{i}.jpg", photo(i)) for i in range(3)], session_id=session["id"], date="2025-06-01")
+    folder = server.data_dir / "photos" / str(session["id"])
+    assert len([path for path in folder.rglob("*") if path.is_file()]) == 3
+    assert user.delete(f"/api/sessions/{session['id']}").status_code == 204
+    assert not [path for path in folder.rglob("*") if path.is_file()]
+    assert user.get(f"/api/sessions/{session['id']}").status_code == 404
+    assert user.get("/api/images").json()["images"] == []
+    assert user.get("/api/calendar/total_images").json()["data"] == {}
+    assert user.delete(f"/api/sessions/{session['id']}").status_code == 404

@@ -1,0 +1,283 @@
+"""GET and POST /upload: photos through the plain form, every outcome in words, and nobody else's form."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from html import unescape
+
+import pytest
+import requests
+
+from tests.functions.conftest import Client, Server
+
+
+class Browser:
+    """A person who signed in on the page; sends the form as a browser without scripts does."""
+
+    def __init__(self, server: Server, person: Client) -> None:
+        self.base = server.base
+        self.session = requests.Session()
+        page = self.session.get(f"{self.base}/sign-in").text
+        self.session.post(f"{self.base}/sign-in", data={"csrf_token": token_of(page), "key": person.secret})
+
+    def get(self, path: str = "/upload") -> str:
+        return self.session.get(self.base + path).text
+
+    def send(self, *photos: tuple[str, bytes], **form: str) -> requests.Response:
+        fields = {"csrf_token": token_of(self.get()), "date": "", **form}
+        files = [("files", photo) for photo in photos] or [("files", ("", b""))]
+        return self.session.post(f"{self.base}/upload", data=fields, files=files)
+
+
+def token_of(page: str) -> str:
+    found = re.search(r'name="csrf_token" value="([0-9a-f]{64})"', page)
+    assert found, page
+    return found[1]
+
+
+@pytest.fixture
+def browser(server: Server, user: Client) -> Browser:
+    return Browser(server, user)
+
+
+def items(page: str) -> list[tuple[str, str]]:
+    """Status and text of each file's line."""
+    found = re.findall(r'<li class="(\w+)">\s*(.*?)\s*</li>', page, re.DOTALL)
+    return [(status, unescape(re.sub(r"<[^>]+>|\s+", " ", text))) for status, text in found]
+
+
+def test_a_visitor_is_told_what_it_is_and_how_to_sign_in(visitor: Client) -> None:
+    page = visitor.get("/upload").text
+    assert 'href="/sign-in?next=/upload"' in page
+    assert "<form" not in page
+    assert "<script" not in page
+
+
+def test_the_form_works_without_a_script(browser: Browser) -> None:
+    page = browser.get()
+    assert (
+        '<form class="card" id="upload" method="post" action="/upload" enctype="multipart/form-data">' in page
+    )
+    assert 'type="file" multiple required accept="image/*,.heic,.heif"' in page
+    assert '<label for="files">' in page
+    assert '<label for="date">' in page
+
+
+def test_the_script_finds_its_token_and_its_words(browser: Browser) -> None:
+    page = browser.get("/upload?lang=ja")
+    meta = re.search(r'<meta name="csrf-token" content="(\w+)">', page)
+    assert meta
+    assert meta[1] == token_of(page)
+    found = re.search(r"data-words='([^']+)'", page)
+    assert found
+    words = json.loads(unescape(found[1]))
+    assert words["status"]["created"] == "受け取りました"
+    assert words["names"]["Stellaria media"] == "コハコベ"
+
+
+def test_photos_come_in_and_the_days_follow(
+    browser: Browser, user: Client, photo: Callable[..., bytes]
+) -> None:
+    reply = browser.send(("a.jpg", photo(1)), ("b.jpg", photo(2)), date="2025-08-24")
+    assert reply.status_code == 201
+    assert [status for status, _ in items(reply.text)] == ["created", "created"]
+    assert "2 photos of 2 photos taken." in reply.text
+    assert "<h2>24 August 2025</h2>" in reply.text
+    assert 'href="/calendar?day=2025-08-24#day"' in reply.text
+    images = user.get("/api/images").json()["images"]
+    assert {image["filename"] for image in images} == {"a.jpg", "b.jpg"}
+    assert {image["date"] for image in images} == {"2025-08-24"}
+
+
+def test_a_label_comes_with_confidence_in_words_and_number(
+    browser: Browser, user: Client, photo: Callable[..., bytes]
+) -> None:
+    reply = browser.send(("a.jpg", photo(4)), date="2025-08-24")
+    image = user.get("/api/images").json()["images"][0]
+    _, text = items(reply.text)[0]
+    if image["label"] is None:  # a server without a model keeps the photo and says so
+        assert "not classified yet" in text
+    else:
+        best = image["predictions"][0]
+        words = ("very sure", "sure", "sure of the genus only", "sure of the family only", "unsure")
+        assert any(word in text for word in words)
+        assert best["species"] in text
+        assert re.search(r"\d+%", text)
+
+
+def test_what_is_no_photo_is_refused_in_words_and_the_rest_goes_in(
+    browser: Browser, photo: Callable[..., bytes]
+) -> None:
+    reply = browser.send(
+        ("a.jpg", photo(1)), ("notes.txt", b"hello"), ("<b>empty.jpg", b""), date="2025-08-24"
+    )
+    assert reply.status_code == 201
+    statuses, texts = zip(*items(reply.text), strict=True)
+    assert statuses == ("created", "rejected", "rejected")
+    assert "Not taken" in texts[1]
+    assert "Send JPEG, PNG, WebP or HEIC" in texts[1]
+    assert "empty" in texts[2]
+    assert "&lt;b&gt;empty.jpg" in reply.text
+    assert "1 photo of 3 photos taken." in reply.text
+
+
+def test_refusals_speak_japanese(browser: Browser) -> None:
+    browser.session.cookies.set("lang", "ja")
+    reply = browser.send(("notes.txt", b"hello"))
+    assert reply.status_code == 422
+    assert "JPEG、PNG、WebP、HEICの写真ではありません。" in reply.text
+
+
+def test_the_same_photo_again_is_already_there(
+    browser: Browser, user: Client, photo: Callable[..., bytes]
+) -> None:
+    browser.send(("a.jpg", photo(1)), date="2025-08-24")
+    again = browser.send(("again.jpg", photo(1)), date="2025-08-24")
+    assert again.status_code == 200
+    assert items(again.text)[0][0] == "duplicate"
+    assert "Already there" in again.text
+    assert len(user.get("/api/images").json()["images"]) == 1
+
+
+def test_a_photo_without_a_day_is_flagged(browser: Browser, photo: Callable[..., bytes]) -> None:
+    assert "it counts for today" in browser.send(("a.jpg", photo(1))).text
+    assert "it counts for today" not in browser.send(("b.jpg", photo(2)), date="2025-08-24").text
+
+
+def test_a_small_photo_is_flagged(browser: Browser, photo: Callable[..., bytes]) -> None:
+    reply = browser.send(("a.jpg", photo(1, size=(200, 180))), date="2025-08-24")
+    assert "The photo is small, so its name is less certain." in reply.text
+
+
+def test_photos_go_into_the_session_that_was_chosen(
+    browser: Browser, user: Client, photo: Callable[..., bytes]
+) -> None:
+    north, south = (
+        user.post("/api/sessions", json={"session_name": name}).json()["id"] for name in ("North", "South")
+    )
+    assert f'<option value="{north}" selected>North</option>' in browser.get(f"/upload?session={north}")
+    reply = browser.send(("a.jpg", photo(1)), session_id=str(north), date="2025-08-24")
+    assert f'href="/calendar?session={north}&amp;day=2025-08-24#day"' in reply.text
+    assert [image["session_id"] for image in user.get("/api/images").json()["images"]] == [north]
+    assert south != north
+
+
+def test_nothing_chosen_is_told_so(browser: Browser) -> None:
+    reply = browser.send(date="2025-08-24")
+    assert reply.status_code == 400
+    assert 'role="alert">Choose at least one photo.' in reply.text
+    assert 'value="2025-08-24"' in reply.text
+
+
+def test_more_than_fifty_are_told_so_and_none_is_kept(browser: Browser, user: Client) -> None:
+    reply = browser.send(*[(f"{number}.jpg", b"x") for number in range(51)])
+    assert reply.status_code == 400
+    assert "At most 50 photos at once; these are 51." in reply.text
+    assert user.get("/api/images").json()["images"] == []
+
+
+@pytest.mark.parametrize(
+    ("form", "status"),
+    [
+        ({"date": "2025-02-30"}, 400),
+        ({"date": "soon"}, 400),
+        ({"session_id": "x"}, 400),
+        ({"session_id": "9223372036854775807"}, 404),
+    ],
+)
+def test_a_malformed_field_is_a_problem(
+    browser: Browser, user: Client, photo: Callable[..., bytes], form: dict[str, str], status: int
+) -> None:
+    reply = browser.send(("a.jpg", photo(1)), **form)
+    assert reply.status_code == status
+    assert reply.headers["Content-Type"] == "application/problem+json"
+    assert user.get("/api/images").json()["images"] == []
+
+
+def test_another_users_session_is_not_there(
+    server: Server, browser: Browser, photo: Callable[..., bytes]
+) -> None:
+    session = server.user().post("/api/sessions", json={"session_name": "North"}).json()["id"]
+    assert browser.send(("a.jpg", photo(1)), session_id=str(session)).status_code == 404
+
+
+@pytest.mark.parametrize("token", ["", "0" * 64])
+def test_a_form_of_another_site_is_refused(
+    server: Server, browser: Browser, user: Client, photo: Callable[..., bytes], token: str
+) -> None:
+    reply = browser.session.post(
+        f"{server.base}/upload", data={"csrf_token": token}, files=[("files", ("a.jpg", photo(1)))]
+    )
+    assert reply.status_code == 403
+    assert reply.json()["type"] == "/docs/problems#stale-form"
+    assert user.get("/api/images").json()["images"] == []
+
+
+def test_a_key_alone_cannot_use_the_form(user: Client, photo: Callable[..., bytes]) -> None:
+    reply = user.post("/upload", files=[("files", ("a.jpg", photo(1)))])
+    assert reply.status_code == 403
+
+
+def test_a_form_sent_after_signing_out_says_so(server: Server, photo: Callable[..., bytes]) -> None:
+    session = requests.Session()
+    token = token_of(session.get(f"{server.base}/sign-in").text)
+    reply = session.post(
+        f"{server.base}/upload", data={"csrf_token": token}, files=[("files", ("a.jpg", photo(1)))]
+    )
+    assert reply.status_code == 401
+    assert reply.headers["WWW-Authenticate"].startswith("Bearer")
+    assert "You are signed out, so nothing was sent." in reply.text
+
+
+def test_a_key_that_may_only_read_gets_no_form(server: Server, photo: Callable[..., bytes]) -> None:
+    browser = Browser(server, server.user("read"))
+    page = browser.get()
+    assert "may only read" in page
+    assert 'enctype="multipart/form-data"' not in page
+    reply = browser.send(("a.jpg", photo(1)))
+    assert reply.status_code == 403
+    assert reply.json()["type"] == "/docs/problems#forbidden"
+
+
+def test_a_drop_box_takes_photos_from_anyone_and_tells_nothing(
+    make_server: Callable[..., Server], photo: Callable[..., bytes]
+) -> None:
+    server = make_server(REQUIRE_AUTH_FOR_DATA_UPLOAD="false")
+    owner = server.user()
+    owner.post("/api/sessions", json={"session_name": "Secret field"})
+    guest = requests.Session()
+    page = guest.get(f"{server.base}/upload").text
+    assert "Secret field" not in page
+    reply = guest.post(
+        f"{server.base}/upload",
+        data={"csrf_token": token_of(page), "date": "2025-08-24"},
+        files=[("files", ("a.jpg", photo(1)))],
+    )
+    assert reply.status_code == 201
+    assert len(owner.get("/api/images").json()["images"]) == 1
+
+
+def test_without_sign_in_the_form_still_guards_itself(
+    make_server: Callable[..., Server], photo: Callable[..., bytes]
+) -> None:
+    server = make_server(AUTH_ENABLED="false")
+    server.user()
+    browser = requests.Session()
+    page = browser.get(f"{server.base}/upload").text
+    photos = [("files", ("a.jpg", photo(1)))]
+    refused = requests.post(
+        f"{server.base}/upload", data={"csrf_token": token_of(page)}, files=photos, timeout=60
+    )
+    assert refused.status_code == 403
+    taken = browser.post(f"{server.base}/upload", data={"csrf_token": token_of(page)}, files=photos)
+    assert taken.status_code == 201
+    assert "Sign out" not in page
+
+
+def test_file_mode_says_what_to_set(file_server: Server) -> None:
+    page = file_server.visitor().get("/upload").text
+    assert "DATABASE_URL" in page
+    assert "<form" not in page
+    assert file_server.visitor().post("/upload").status_code == 503
