@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lib.dispatcher import Function
 from lib.dispatcher import create_app as _create_app
+from lib.routes import Function
 
 if TYPE_CHECKING:
     from flask import Flask

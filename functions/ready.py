@@ -9,9 +9,10 @@ from pathlib import Path
 import msgspec
 
 from lib import observe
-from lib.dispatcher import Call, import_function, served_functions
+from lib.dispatcher import Call, served_functions
 from lib.operations import operation
 from lib.problems import Problem
+from lib.routes import import_function
 
 
 class Ready(msgspec.Struct):

@@ -106,7 +106,7 @@ class BrowserSession:
     """
 
     def __init__(self, secret_key: str, production: bool) -> None:
-        self._secret = secret_key.encode()
+        self._secret = secret_key.encode("utf-8", "surrogateescape")  # it may be raw bytes
         # The __Host- prefix makes browsers refuse the cookie from subdomains and plain HTTP.
         self.cookie_name = "__Host-weeds" if production else "weeds"
         self.secure = production

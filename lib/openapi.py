@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from lib import __version__, operations
 from lib.problems import MEDIA_TYPE, Problem
+from lib.routes import import_function
 
 if TYPE_CHECKING:
-    from lib.dispatcher import Function
     from lib.operations import Operation
+    from lib.routes import Function
 
 REFERENCE = "#/components/schemas/{name}"
 PROBLEM_SCHEMA = {
@@ -40,8 +41,6 @@ PROBLEM_SCHEMA = {
 
 def document(functions: Sequence[Function], server: str = "/") -> dict[str, Any]:
     """The document of `functions`; one that cannot be imported is left out, as it cannot be called."""
-    from lib.dispatcher import import_function
-
     declared: list[tuple[Function, str, Operation]] = []
     for function in functions:
         if function.page:

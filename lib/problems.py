@@ -110,3 +110,29 @@ def forbidden(detail: str) -> Problem:
 def unavailable(detail: str, retry_after: int = RETRY_AFTER_DEFAULT, kind: str = "unavailable") -> Problem:
     """503 with `Retry-After` in seconds."""
     return Problem(503, detail=detail, kind=kind, headers={"Retry-After": str(retry_after)})
+
+
+# What each status that the web framework itself raises says to the person who sent the request.
+_HTTP_DETAILS = {
+    400: "The request could not be understood.",
+    404: "There is nothing at this address. The routes are listed in /openapi.json.",
+    405: "This address does not take this method.",
+    408: "The request took too long to arrive.",
+    413: "The request is larger than this route takes.",
+    415: "This media type is not taken here.",
+}
+
+
+def of_http(status: int, headers: Mapping[str, str] | None = None) -> Problem:
+    """The problem of a status that no function raised: an unknown route, a wrong method, a broken request."""
+    return Problem(status, detail=_HTTP_DETAILS.get(status, ""), headers=headers)
+
+
+def internal_error() -> Problem:
+    """500: what went wrong is in the log, never in the answer."""
+    return Problem(
+        500,
+        detail="Something went wrong on this server. Nothing you sent before was lost; "
+        "the request id below finds the entry in the log.",
+        kind="internal-error",
+    )

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from limits.strategies import MovingWindowRateLimiter
 
 LOG = logging.getLogger("weeds.rates")
+# A storage that hangs must not hang every request: seconds to connect to it and to wait for its answer.
+STORAGE_SECONDS = {"socket_connect_timeout": 1.0, "socket_timeout": 1.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +42,20 @@ class RateLimiter:
         import limits
 
         self._items = sorted(limits.parse_many(spec))
-        self._strategy = limits.strategies.MovingWindowRateLimiter(
-            limits.storage.storage_from_string(storage)
-        )
+        self._url = storage
+        self._lock = threading.Lock()
+        self._opened: MovingWindowRateLimiter | None = None
+
+    def _strategy(self) -> MovingWindowRateLimiter:
+        """Opened by the first request that counts, so that a storage that cannot be opened stops nobody."""
+        import limits
+
+        with self._lock:
+            if self._opened is None:
+                seconds = {} if self._url.startswith("memory") else STORAGE_SECONDS
+                storage = limits.storage.storage_from_string(self._url, **seconds)
+                self._opened = limits.strategies.MovingWindowRateLimiter(storage)
+            return self._opened
 
     def hit(self, who: str) -> Allowance:
         """Count one request of `who`; the tightest of several limits is reported.
@@ -47,9 +65,10 @@ class RateLimiter:
         """
         tightest: Allowance | None = None
         try:
+            strategy = self._strategy()
             for item in self._items:
-                allowed = self._strategy.hit(item, who)
-                window = self._strategy.get_window_stats(item, who)
+                allowed = strategy.hit(item, who)
+                window = strategy.get_window_stats(item, who)
                 reset = max(0, round(window.reset_time - time.time()))
                 found = Allowance(allowed, item.amount, window.remaining if allowed else 0, reset)
                 if tightest is None or (found.allowed, found.remaining) < (
