@@ -82,8 +82,9 @@ def inspect(data: bytes, filename: str = "") -> Header:
     if not data:
         raise refusal(422, "photo-empty", filename, "it is empty (0 bytes). Send it again")
     if len(data) > MAX_BYTES:
-        megabytes = len(data) / 1024 / 1024
-        raise refusal(413, "photo-too-large", filename, f"it has {megabytes:.1f} MB; at most 10 MB are taken")
+        # No figure: callers may have stopped reading right behind the limit.
+        reason = f"it is larger than {MAX_BYTES // 2**20} MB, the most that is taken. Send it smaller"
+        raise refusal(413, "photo-too-large", filename, reason)
     kind = sniff(data[:_HEAD])
     if kind is None:
         what = foreign.name_of(data[:_HEAD])
