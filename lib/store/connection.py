@@ -122,7 +122,7 @@ def as_problems() -> Iterator[None]:
 
 def _problem(error: Exception) -> Problem | None:
     """What a driver's error means to the person who asked, or None when it is a bug of ours."""
-    cause = error.args[0] if error.args and isinstance(error.args[0], Exception) else error
+    cause = getattr(error, "orig", None) or error  # the driver's own, which Peewee wraps
     code = getattr(cause, "pgcode", None)
     if code == _UNDEFINED_TABLE or str(cause).startswith("no such table"):
         return unavailable(
