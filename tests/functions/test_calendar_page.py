@@ -198,8 +198,10 @@ def test_the_ends_of_time_can_be_looked_at(visitor: Client, year: int) -> None:
 
 
 @pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
-def test_days_beyond_the_calendars_years_are_refused_or_empty(visitor: Client, day: str) -> None:
-    assert visitor.get(f"/calendar?day={day}").status_code in (200, 400)
+def test_days_beyond_the_calendars_years_are_days_without_a_survey(visitor: Client, day: str) -> None:
+    page = visitor.get(f"/calendar?day={day}").text
+    assert "No survey on this day." in page
+    assert "Shannon diversity, 2025" in page
 
 
 def test_another_users_session_is_not_there(server: Server, user: Client) -> None:
