@@ -20,6 +20,7 @@ from lib.web.page import HTML, Page
 
 MetricName = Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(METRICS)})]
 DEFAULT_METRIC = "shannon_diversity"
+YEARS = range(1900, 2201)  # what lib.scope.Year takes
 
 
 class Query(msgspec.Struct):
@@ -40,7 +41,7 @@ def get(call: Call, query: Query) -> Response:
     store = call.store
     check_session(store, query.session)
     today = datetime.now(ZoneInfo(call.settings.site_timezone)).date()
-    year = query.year or (query.day.year if query.day else None)
+    year = query.year or (query.day.year if query.day and query.day.year in YEARS else None)
     calendar = calendars.build(store.days(query.session), query.metric, year, store.sample, today.year)
     row = store.day(query.day, query.session) if query.day else None
     processing = store.processing(query.day, query.session) if row and query.day else None

@@ -77,8 +77,8 @@ def updated(language: str) -> Catalog:
     )
     for text in sorted(_extracted(), key=str):
         known = stored.get(text[0] if isinstance(text, tuple) else text)
-        translation = known.string if known else ""
-        if not any(translation) and language == SOURCE:
+        translation = (known.string if known else None) or ""
+        if language == SOURCE and not any(translation):
             translation = text
         catalogue.add(text, translation)
     return catalogue
