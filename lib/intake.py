@@ -173,11 +173,8 @@ class Intake:
             low_resolution=header.low_resolution,
             fingerprint=fingerprint(decoded.image),
         )
-        try:
-            photo, created = self.store.add_photo(new)
-        except BaseException:
-            self.files.delete(path)  # no row will ever name this file
-            raise
+        # When this fails the file stays for the sweep: a commit that was cut short may have made the row.
+        photo, created = self.store.add_photo(new)
         if not created:  # the same bytes came in beside this request
             self.files.delete(path)
             return self._duplicate(name, photo)
