@@ -306,6 +306,9 @@ def _processing(row: DayRow, photos: Sequence[Photo], units: Sequence[Unit]) -> 
             # Photos:
             "human_labels": sum(photo.label_source == "human" for photo in photos),
             "low_resolution": sum(photo.low_resolution for photo in photos),
+            "mean_quality_score": _mean(
+                [photo.quality_score for photo in photos if photo.quality_score is not None]
+            ),
             "models": dict(sorted(Counter(prediction.model_name for prediction in predictions).items())),
         },
     )

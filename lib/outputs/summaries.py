@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, NoReturn
@@ -92,9 +92,7 @@ def summary(row: DayRow, processing: ProcessingRow, model: ModelInfo) -> dict[st
             "average_processing_time": average,
             "average_confidence": processing.average_confidence,
             "total_predictions": processing.predictions_count,
-            "successful_predictions": processing.predictions_count - processing.failed_predictions
-            if processing.predictions_count
-            else 0,
+            "successful_predictions": processing.predictions_count,
             "input_images_count": processing.input_images_count,
             "processed_images_count": processing.processed_images_count,
             "low_confidence_count": processing.low_confidence_count,
@@ -148,7 +146,9 @@ def read_summary(data: bytes, day: date) -> tuple[DayRow, ProcessingRow]:
         "processed_images", _first(metrics.get("processed_images"), metadata.get("total_images_processed"), 0)
     )
     total = _count("total_images", _first(metrics.get("total_images"), processed))
+    values: dict[str, Any] = {name: _metric(name, metrics.get(name)) for name in _METRICS}
     row = DayRow(
+        **values,
         date=day,
         total_images=total,
         processed_images=processed,
@@ -161,7 +161,6 @@ def read_summary(data: bytes, day: date) -> tuple[DayRow, ProcessingRow]:
         computed_at=_moment(document.get("timestamp")),
         inputs_digest=_text(metadata.get("inputs_digest")),
     )
-    row = replace(row, **{name: _metric(name, metrics.get(name)) for name in _METRICS})
     return row, _processing(row, document, info)
 
 

@@ -100,6 +100,10 @@ class FileStore:
         self._refresh()
         return [(name, entry.reason) for name, entry in sorted(self._entries.items()) if entry.reason]
 
+    def processed_days(self) -> list[tuple[DayRow, ProcessingRow]]:
+        """All days in order, each with how it was processed."""
+        return list(self._refresh())
+
     def save_day(self, row: DayRow, processing: ProcessingRow) -> None:
         """Write the day's file, whole or not at all; one that says the same stays as it is.
 

@@ -1,0 +1,350 @@
+"""A folder of photos by day, DATA_DIR/YYYY-MM-DD/*, analysed into the JSON and CSV files of file mode."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from lib import analysis, classifier
+from lib.classifier.card import read_card
+from lib.outputs import series, summaries, tables
+from lib.outputs.atomic import write_changed
+from lib.photo_cache import CACHE, PhotoCache, as_json, read_cache
+from lib.photos.decode import decode
+from lib.photos.duplicates import fingerprint
+from lib.photos.exif import capture_day
+from lib.photos.identify import MAX_BYTES, inspect
+from lib.photos.quality import assess
+from lib.problems import Problem
+from lib.store.files import FileStore
+from lib.store.records import METRICS, Photo, Prediction
+
+# Raise it when photos are read, judged or classified in another way: what was kept is then found out anew.
+CACHE_VERSION = 1
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+# What systems leave in every folder; nobody means these as photos.
+_LITTER = {"thumbs.db", "desktop.ini"}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The photos to analyse: files by day, and the entries of the folder that are no day (nor hidden)."""
+
+    data_dir: Path
+    days: dict[date, list[Path]]
+    ignored: list[str]
+
+    @property
+    def files(self) -> int:
+        """How many files there are to look at."""
+        return sum(len(files) for files in self.days.values())
+
+
+@dataclass(slots=True)
+class Report:
+    """What a run did. Paths are relative to DATA_DIR.
+
+    `classified` photos were asked of the model, `cached` ones stood as before, `duplicates` repeat the bytes of
+    another photo of their day. `misdated` says on which day the camera took a photo of another day's folder.
+    `written` and `removed` count files of OUTPUT_DIR; all others were left as they are.
+    """
+
+    days: int = 0
+    photos: int = 0
+    classified: int = 0
+    cached: int = 0
+    duplicates: int = 0
+    refused: list[tuple[str, str]] = field(default_factory=list)
+    misdated: list[tuple[str, date]] = field(default_factory=list)
+    written: int = 0
+    removed: int = 0
+
+
+def find(data_dir: Path) -> Found:
+    """The day folders of `data_dir` and the files in them, in order. OSError when the folder cannot be read."""
+    days: dict[date, list[Path]] = {}
+    ignored = []
+    for entry in sorted(data_dir.iterdir(), key=lambda path: path.name):
+        day = _day_of(entry.name)
+        if day is not None and entry.is_dir():
+            days[day] = sorted(path for path in entry.iterdir() if _is_photo(path))
+        elif not entry.name.startswith("."):
+            ignored.append(entry.name)
+    return Found(data_dir, days, ignored)
+
+
+def analyse(
+    found: Found,
+    output_dir: Path,
+    model_dir: Path,
+    timezone: str,
+    progress: Callable[[int], Any] = lambda files: None,
+) -> Report:
+    """Analyse what was found and write what changed; `progress` hears of every file that is done.
+
+    The folder's name is the day of its photos, whatever the camera says. A file that is no photo is reported
+    and passed over. What is known of a photo is kept under OUTPUT_DIR/.cache, so that a run that was stopped
+    goes on where it was and a repeated one asks the model about nothing that it has seen. Days, and files over
+    all days, that earlier runs made of this folder and that no photo stands behind any more are removed.
+    Raises ModelUnavailable, or OSError when a file cannot be written.
+    """
+    model, digest = _model(model_dir)
+    report = Report()
+    analysed: list[tables.AnalysedDay] = []
+    for day, files in found.days.items():
+        cache = PhotoCache(output_dir, day, [CACHE_VERSION, digest, timezone, str(found.data_dir.resolve())])
+        try:
+            photos = _photos(day, files, cache, model_dir, timezone, report, progress)
+        finally:
+            cache.save()  # also when stopped: what the model said is not asked for again
+        if photos:
+            analysed.append(_write_day(output_dir, day, photos, model, report))
+            cache.made_day = True
+        elif cache.made_day:
+            report.removed += _remove_day(output_dir, day)
+            cache.made_day = False
+        cache.save()
+    _forget_days(output_dir, found, report)
+    _write_period(output_dir, analysed, report)
+    report.days = len(analysed)
+    return report
+
+
+def _photos(
+    day: date,
+    files: Iterable[Path],
+    cache: PhotoCache,
+    model_dir: Path,
+    timezone: str,
+    report: Report,
+    progress: Callable[[int], Any],
+) -> list[Photo]:
+    """The photos of a day, numbered from 1 in the order of their names; each set of bytes once."""
+    photos: list[Photo] = []
+    seen: set[str] = set()
+    for path in files:
+        shown = f"{path.parent.name}/{path.name}"
+        try:
+            status = path.stat()
+            stamp = [status.st_size, status.st_mtime_ns]
+            known = cache.sha256_of(path.name, stamp)
+            data = None
+            if known is None:
+                data = _read(path)
+                known = hashlib.sha256(data).hexdigest()
+            facts = cache.facts.get(known)
+            fresh = facts is None
+            if facts is None:
+                facts = _look(data if data is not None else _read(path), path.name, day, model_dir, timezone)
+        except OSError as error:
+            report.refused.append((shown, f"it cannot be read: {error.strerror}"))
+            progress(1)
+            continue
+        cache.note(path.name, stamp, known, facts)
+        progress(1)
+        if "refused" in facts:
+            report.refused.append((shown, facts["refused"]))
+        elif known in seen:
+            report.duplicates += 1
+        else:
+            seen.add(known)
+            photos.append(_photo(len(photos) + 1, day, shown, known, facts))
+            report.classified += fresh
+            report.cached += not fresh
+            taken = facts["taken_on"]
+            if taken is not None and taken != day.isoformat():
+                report.misdated.append((shown, date.fromisoformat(taken)))
+    cache.keep_only(path.name for path in files)
+    report.photos += len(photos)
+    return photos
+
+
+def _look(data: bytes, name: str, day: date, model_dir: Path, timezone: str) -> dict[str, Any]:
+    """Everything that depends on the bytes of a photo and the model, as JSON has it; or why it is refused."""
+    try:
+        header = inspect(data, name)
+        decoded = decode(data, filename=name, header=header)
+    except Problem as problem:
+        return {"refused": problem.errors[0]["reason"] if problem.errors else problem.detail}
+    now = datetime.now(UTC)
+    capture = capture_day(header.exif, timezone, day, now)
+    quality = assess(decoded.image)
+    model = classifier.get(model_dir)
+    said = model.classify(decoded.image)
+    best = said.predictions[0] if said.predictions else None
+    return {
+        "captured_at": capture.captured_at.isoformat() if capture.captured_at else None,
+        "taken_on": None if capture.flagged else capture.date.isoformat(),
+        "width": decoded.width,
+        "height": decoded.height,
+        "file_size_bytes": len(data),
+        "media_type": header.media_type,
+        "blur_score": quality.blur_score,
+        "exposure_score": quality.exposure_score,
+        "brightness_mean": quality.brightness_mean,
+        "contrast_std": quality.contrast_std,
+        "quality_score": quality.score,
+        "low_resolution": header.low_resolution,
+        "fingerprint": fingerprint(decoded.image),
+        "label": said.label,
+        "label_level": said.label_level,
+        "prediction": {
+            "model_name": model.name,
+            "processing_time": said.seconds,
+            "timestamp": now.isoformat(),
+            "predictions": [
+                {
+                    "species": each.species,
+                    "common_name": each.common_name,
+                    "confidence": each.confidence,
+                    "taxonomic_level": each.taxonomic_level,
+                }
+                for each in said.predictions
+            ],
+            "top_prediction_species": best.species if best else "",
+            "top_prediction_confidence": best.confidence if best else 0.0,
+            "mean_confidence": said.mean_confidence,
+            "prediction_entropy": said.entropy,
+        },
+    }
+
+
+def _photo(number: int, day: date, path: str, sha256: str, facts: dict[str, Any]) -> Photo:
+    """The record that the analysis takes, of facts as `_look` gives them."""
+    values = {name: value for name, value in facts.items() if name not in ("taken_on", "prediction")}
+    captured = values.pop("captured_at")
+    said = dict(facts["prediction"])
+    said["timestamp"] = datetime.fromisoformat(said["timestamp"])
+    return Photo(
+        **values,
+        id=number,
+        session_id=0,
+        path=path,
+        date=day,
+        date_source="folder",
+        captured_at=datetime.fromisoformat(captured) if captured else None,
+        original_filename=path.rpartition("/")[2],
+        sha256=sha256,
+        is_processed=True,
+        is_representative=True,
+        cluster_id=None,
+        similarity_score=None,
+        label_source="model",
+        label_history=[],
+        created_at=said["timestamp"],
+        prediction=Prediction(**said),
+    )
+
+
+def _write_day(
+    output_dir: Path, day: date, photos: list[Photo], model: summaries.ModelInfo, report: Report
+) -> tables.AnalysedDay:
+    row, processing, memberships = analysis.analyse_day(day, photos, model.name)
+    row = replace(row, computed_at=datetime.now(UTC))
+    clustered = [
+        replace(
+            photo,
+            cluster_id=each.cluster_id,
+            is_representative=each.is_representative,
+            similarity_score=each.similarity_score,
+        )
+        for photo, each in zip(photos, memberships, strict=True)
+    ]
+    done = tables.AnalysedDay(row, clustered)
+    report.written += summaries.write_summary(output_dir, row, processing, model)
+    report.written += tables.write_daily(output_dir, done, model)
+    report.written += tables.write_soft_voting(output_dir, done)
+    return done
+
+
+def _write_period(output_dir: Path, analysed: list[tables.AnalysedDay], report: Report) -> None:
+    """Write the files over all days, and remove those that the last run wrote under another period's name."""
+    made: list[Path] = []
+    if analysed:
+        report.written += tables.write_period(output_dir, analysed)
+        # The JSON covers every day that file mode serves, also those of other folders and of the earlier tool.
+        days = FileStore(output_dir).processed_days()
+        report.written += series.write_time_series(output_dir, days, analysis.ANALYSIS_VERSION)
+        report.written += sum(series.write_calendar(output_dir, days, metric) for metric in METRICS)
+        made = [
+            *tables.period_paths(output_dir, analysed),
+            series.time_series_path(output_dir, days),
+            *(series.calendar_path(output_dir, metric) for metric in METRICS),
+        ]
+    names = [path.relative_to(output_dir).as_posix() for path in made]
+    listing = output_dir / CACHE / "period.json"
+    for name in read_cache(listing).get("files", []):
+        if name not in names:
+            report.removed += _remove(output_dir / name)
+    if names or listing.exists():
+        write_changed(listing, as_json({"files": names}))
+
+
+def _forget_days(output_dir: Path, found: Found, report: Report) -> None:
+    """Remove the days that an earlier run made of folders of this DATA_DIR that are gone."""
+    for path in sorted((output_dir / CACHE).glob("????-??-??.json")):
+        day = _day_of(path.stem)
+        key = read_cache(path).get("key")
+        ours = isinstance(key, list) and key[-1:] == [str(found.data_dir.resolve())]
+        if day is not None and ours and day not in found.days:
+            report.removed += _remove_day(output_dir, day)
+            _remove(path)
+
+
+def _remove_day(output_dir: Path, day: date) -> int:
+    """Remove the files of a day; how many there were."""
+    return (
+        _remove(summaries.summary_path(output_dir, day))
+        + _remove(tables.daily_path(output_dir, day))
+        + _remove(tables.soft_voting_path(output_dir, day))
+    )
+
+
+def _remove(path: Path) -> int:
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        return 0
+    return 1
+
+
+def _model(model_dir: Path) -> tuple[summaries.ModelInfo, str]:
+    """What is said of the model, and the digest of its card, which holds those of all its files; loads nothing."""
+    card = read_card(model_dir)
+    if card.name is None or not card.available:
+        raise classifier.ModelUnavailable(
+            "the model folder lacks a readable model.json, labels.csv or model.onnx."
+        )
+    data = (model_dir / "model.json").read_bytes()
+    raw = json.loads(data)
+    info = summaries.ModelInfo(
+        name=card.name,
+        version=card.version,
+        size=raw.get("architecture"),
+        species_count=card.classes,
+        lora_enabled=bool(raw.get("lora_enabled")),
+    )
+    return info, hashlib.sha256(data).hexdigest()
+
+
+def _read(path: Path) -> bytes:
+    """The bytes of a file, and no more than shows that it is too large."""
+    with path.open("rb") as file:
+        return file.read(MAX_BYTES + 1)
+
+
+def _is_photo(path: Path) -> bool:
+    return not path.name.startswith(".") and path.name.lower() not in _LITTER and not path.is_dir()
+
+
+def _day_of(name: str) -> date | None:
+    try:
+        return date.fromisoformat(name) if _DAY.fullmatch(name) else None
+    except ValueError:
+        return None
