@@ -237,14 +237,15 @@ def soft_voting_lines(day: AnalysedDay) -> list[dict[str, Any]]:
 
 
 def write_table(path: Path, columns: Sequence[str], lines: Iterable[Mapping[str, Any]]) -> bool:
-    """Write lines as CSV (UTF-8, LF) with exactly these columns; False when the file holds them already."""
+    """Write lines as CSV (UTF-8, CRLF) with exactly these columns; False when the file holds them already."""
     return write_changed(path, table(columns, lines))
 
 
 def table(columns: Sequence[str], lines: Iterable[Mapping[str, Any]]) -> bytes:
     """CSV of the lines: missing and undefined cells are empty, numbers keep all digits, text is no formula."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    # RFC 4180's line ends; with LF alone Python before 3.13 would leave a carriage return in a cell unquoted.
+    writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(columns)
     for line in lines:
         writer.writerow([cell(line.get(column)) for column in columns])

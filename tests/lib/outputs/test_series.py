@@ -1,0 +1,72 @@
+"""Time series and calendars over many days: the earlier tool's shapes, with the levels that the site shows."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from pathlib import Path
+from statistics import fmean, pstdev
+
+import pytest
+
+from lib.outputs import series
+from lib.store.records import METRICS, DayRow, ProcessingRow
+from lib.store.sample import SampleStore
+
+STORE = SampleStore()
+DAYS: series.Days = [(row, processing) for row in STORE.days() if (processing := STORE.processing(row.date))]
+EMPTY = (DayRow(date(2026, 1, 2), total_images=4), ProcessingRow(date(2026, 1, 2)))
+
+
+def test_the_time_series_has_lists_of_equal_length(tmp_path: Path) -> None:
+    assert series.write_time_series(tmp_path, DAYS, "1") is True
+    path = tmp_path / "json" / f"time_series_{DAYS[0][0].date}_to_{DAYS[-1][0].date}.json"
+    document = json.loads(path.read_text("utf-8"))
+    assert set(document) == {
+        "period", "diversity_trends", "species_trends", "processing_trends", "summary_statistics", "metadata",
+    }  # fmt: skip
+    assert document["period"]["total_days"] == len(DAYS)
+    for trend in ("diversity_trends", "processing_trends"):
+        assert {len(values) for values in document[trend].values()} == {len(DAYS)}
+    assert set(METRICS) < set(document["diversity_trends"])
+    assert document["diversity_trends"]["shannon_diversity"][3] == DAYS[3][0].shannon_diversity
+    assert document["species_trends"]["total_unique_species"] == STORE.counts()["species"]
+    assert document["metadata"]["analysis_version"] == "1"
+
+
+def test_statistics_leave_out_days_on_which_a_metric_is_undefined() -> None:
+    values = [row.shannon_diversity for row, _ in DAYS if row.shannon_diversity is not None]
+    assert len(values) < len(DAYS)
+    found = series.time_series(DAYS, "1")["summary_statistics"]["shannon_diversity"]
+    assert found == {
+        "mean": pytest.approx(fmean(values)),
+        "std": pytest.approx(pstdev(values)),
+        "min": min(values),
+        "max": max(values),
+    }
+    nothing = series.time_series([EMPTY], "1")["summary_statistics"]["shannon_diversity"]
+    assert set(nothing.values()) == {None}
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_the_calendar_has_an_entry_a_day(tmp_path: Path, metric: str) -> None:
+    assert series.write_calendar(tmp_path, DAYS, metric) is True
+    assert series.write_calendar(tmp_path, DAYS, metric) is False
+    document = json.loads((tmp_path / "json" / f"github_calendar_{metric}.json").read_text("utf-8"))
+    assert [entry["date"] for entry in document["data"]] == [row.date.isoformat() for row, _ in DAYS]
+    entry = document["data"][3]
+    assert set(entry) == {"date", "value", "level", "species_count", "total_images"}
+    assert entry["value"] == getattr(DAYS[3][0], metric)
+    assert all(each["level"] in range(5) for each in document["data"])
+    scale = document["scale"]
+    assert scale["min"] <= scale["q25"] <= scale["q50"] <= scale["q75"] <= scale["max"]
+    assert document["metadata"]["total_days"] == len(DAYS)
+    assert document["metadata"]["metric_description"]
+
+
+def test_a_day_without_plants_is_shown_without_a_value() -> None:
+    document = series.github_calendar([EMPTY], "shannon_diversity")
+    assert document["data"] == [
+        {"date": "2026-01-02", "value": None, "level": 0, "species_count": 0, "total_images": 4}
+    ]
+    assert document["scale"] == {"min": 0.0, "q25": 0.25, "q50": 0.5, "q75": 0.75, "max": 1.0}
