@@ -18,7 +18,7 @@ from lib.shapes import DayMetrics, ImageShape
 from lib.store.records import Photo
 
 
-class Change(msgspec.Struct):
+class Change(msgspec.Struct, forbid_unknown_fields=True):
     """Exactly one of these."""
 
     label: Annotated[str, msgspec.Meta(min_length=1, max_length=200, examples=["Stellaria media"])] | None = (

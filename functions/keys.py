@@ -17,7 +17,7 @@ from lib.shapes import KeyShape
 Scope = Literal["read", "write", "jobs"]
 
 
-class NewKey(msgspec.Struct):
+class NewKey(msgspec.Struct, forbid_unknown_fields=True):
     """A key may only carry scopes that the key that makes it carries."""
 
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=100)] = "key"

@@ -21,7 +21,7 @@ Longitude = Annotated[float, msgspec.Meta(ge=-180, le=180)]
 Zone = Annotated[str, msgspec.Meta(max_length=64)]
 
 
-class Change(msgspec.Struct):
+class Change(msgspec.Struct, forbid_unknown_fields=True):
     """Only the fields that are sent change; photos keep the day they were given."""
 
     session_name: Name | UnsetType = UNSET

@@ -21,7 +21,7 @@ Longitude = Annotated[float, msgspec.Meta(ge=-180, le=180)]
 Zone = Annotated[str, msgspec.Meta(max_length=64, examples=["Asia/Tokyo"])]
 
 
-class NewSession(msgspec.Struct):
+class NewSession(msgspec.Struct, forbid_unknown_fields=True):
     """Without a time zone the site's is used; coordinates come in pairs."""
 
     session_name: Name
