@@ -83,7 +83,7 @@ def test_photos_come_in_and_the_days_follow(
     reply = browser.send(("a.jpg", photo(1)), ("b.jpg", photo(2)), date="2025-08-24")
     assert reply.status_code == 201
     assert [status for status, _ in items(reply.text)] == ["created", "created"]
-    assert "2 photos of 2 photos taken." in reply.text
+    assert "Files taken: 2 of 2." in reply.text
     assert "<h2>24 August 2025</h2>" in reply.text
     assert 'href="/calendar?day=2025-08-24#day"' in reply.text
     images = user.get("/api/images").json()["images"]
@@ -120,7 +120,7 @@ def test_what_is_no_photo_is_refused_in_words_and_the_rest_goes_in(
     assert "Send JPEG, PNG, WebP or HEIC" in texts[1]
     assert "empty" in texts[2]
     assert "&lt;b&gt;empty.jpg" in reply.text
-    assert "1 photo of 3 photos taken." in reply.text
+    assert "Files taken: 1 of 3." in reply.text
 
 
 def test_refusals_speak_japanese(browser: Browser) -> None:
