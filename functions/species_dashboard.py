@@ -63,7 +63,7 @@ class Dashboard(msgspec.Struct):
     sample: bool
 
 
-@operation("Which species, how many, since when")
+@operation("Which species, how many, since when", problems=(404,))
 def get(call: Call, query: Query) -> Dashboard:
     store = call.store
     rows = rows_of(store, query)

@@ -41,7 +41,7 @@ class TimeSeries(msgspec.Struct):
     sample: bool
 
 
-@operation("Metrics over time")
+@operation("Metrics over time", problems=(404,))
 def get(call: Call, query: Query) -> TimeSeries:
     metrics = _metrics(query.metrics)
     store = call.store

@@ -64,6 +64,7 @@ class Uploaded(msgspec.Struct):
 @operation(
     "Upload photos",
     status=201,
+    also=(200,),  # every photo was there before
     problems=(404, 409, 415, 422, 507),
     form=Form,
     headers={"Idempotency-Key": "The same key with the same files answers the first request's answer again."},

@@ -54,7 +54,7 @@ class Cell(msgspec.Struct):
 
 
 class Scale(msgspec.Struct):
-    """A day's level is the number of thresholds that its value reaches."""
+    """A day's level is the number of thresholds that its value reaches; zero reaches none."""
 
     thresholds: list[float]
     method: str
@@ -126,7 +126,7 @@ def _cell(row: DayRow, metric: str, scale: Scale) -> Cell:
     low, high = interval_of(row, metric)
     return Cell(
         value=value,
-        level=0 if value is None else bisect_right(scale.thresholds, value),
+        level=bisect_right(scale.thresholds, value) if value else 0,
         low=low,
         high=high,
         total_images=row.total_images,

@@ -167,7 +167,7 @@ def _responses(
     if operation.status != 204:
         schema = {} if _is_response(operation.reply) else schemas[_hashable(operation.reply)]
         success["content"] = {operation.media_type: {"schema": schema}}
-    responses: dict[str, Any] = {str(operation.status): success}
+    responses: dict[str, Any] = {str(status): success for status in (operation.status, *operation.also)}
     for status in sorted(_problem_statuses(function, method, operation)):
         responses[str(status)] = {
             "description": Problem(status).title,

@@ -12,6 +12,7 @@ from lib.problems import FieldError, Problem
 
 METHODS = ("GET", "POST", "PATCH", "PUT", "DELETE")
 JSON = "application/json"
+UNKNOWN_NAMED = 20  # unknown fields that a problem names; a body may hold ten thousand
 # msgspec (37 ms to import) is needed to validate a request, not to answer /health: it is imported below
 # where it is used.
 
@@ -32,6 +33,7 @@ class Operation:
     reply: Any
     headers: Mapping[str, str] = field(default_factory=dict)
     bad_path_status: int = 404
+    also: tuple[int, ...] = ()
 
 
 def operation(
@@ -43,12 +45,14 @@ def operation(
     form: type | None = None,
     headers: Mapping[str, str] | None = None,
     bad_path_status: int = 404,
+    also: tuple[int, ...] = (),
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Declare a handler `get`, `post`, `patch`, `put` or `delete` of a function's module.
 
     Its parameters `path`, `query` and `body` are declared by their annotations, its reply by the return
-    annotation; `form` declares a multipart body, `headers` the request headers it heeds. `problems` lists the
-    statuses it may answer besides those that every operation of its kind may.
+    annotation; `form` declares a multipart body, `headers` the request headers it heeds. `also` lists statuses
+    besides `status` that come with the same reply, `problems` the statuses of problems besides those that every
+    operation of its kind may answer.
     """
 
     def declare(handler: Callable[..., Any]) -> Callable[..., Any]:
@@ -67,6 +71,7 @@ def operation(
             reply=hints.get("return"),
             headers=headers or {},
             bad_path_status=bad_path_status,
+            also=also,
         )
         return handler
 
@@ -96,25 +101,24 @@ def read_path(declared: Operation, values: Mapping[str, str]) -> Any:
 def read_query(declared: Operation, values: Mapping[str, list[str]]) -> Any:
     """The query parameters; names that are not declared are ignored, a name given twice is refused."""
     assert declared.query is not None
-    known = _field_names(declared.query)
+    return _read_fields(declared.query, values)
+
+
+def read_form(declared: Operation, values: Mapping[str, list[str]]) -> Any:
+    """The fields of a form besides its files; an empty field counts as left out, as in a query."""
+    assert declared.form is not None
+    return _read_fields(declared.form, values)
+
+
+def _read_fields(struct: type, values: Mapping[str, list[str]]) -> Any:
+    known = _field_names(struct)
     twice: list[FieldError] = [
         {"field": name, "reason": "given more than once"} for name in known if len(values.get(name, ())) > 1
     ]
     single = {name: given[0] for name, given in values.items() if name in known and given and given[0] != ""}
-    value, errors = _convert(declared.query, single, strict=False)
+    value, errors = _convert(struct, single, strict=False)
     if twice or errors:
         raise _malformed(twice + errors)
-    return value
-
-
-def read_form(declared: Operation, values: Mapping[str, list[str]]) -> Any:
-    """The fields of a form besides its files; an empty field counts as left out."""
-    assert declared.form is not None
-    known = _field_names(declared.form)
-    single = {name: given[0] for name, given in values.items() if name in known and given and given[0] != ""}
-    value, errors = _convert(declared.form, single, strict=False)
-    if errors:
-        raise _malformed(errors)
     return value
 
 
@@ -137,8 +141,7 @@ def read_body(declared: Operation, content_type: str, data: bytes) -> Any:
     known = _field_names(declared.body)
     unknown: list[FieldError] = [
         {"field": str(name)[:100], "reason": f"unknown field; known: {', '.join(known)}"}
-        for name in values
-        if name not in known
+        for name in [name for name in values if name not in known][:UNKNOWN_NAMED]
     ]
     value, errors = _convert(declared.body, values, strict=True)
     if unknown or errors:
