@@ -27,11 +27,9 @@ class Form(msgspec.Struct):
     """`file` works as well as `files`. `date` counts for photos that do not say when they were taken."""
 
     files: Annotated[
-        list[bytes] | None,
-        msgspec.Meta(
-            description="1 to 50 photos: JPEG, PNG, WebP or HEIC, at most 10 MB each.",
-            extra_json_schema={"items": {"type": "string", "format": "binary"}},
-        ),
+        list[Annotated[str, msgspec.Meta(extra_json_schema={"contentMediaType": "application/octet-stream"})]]
+        | None,
+        msgspec.Meta(description="1 to 50 photos: JPEG, PNG, WebP or HEIC, at most 10 MB each."),
     ] = None
     session_id: Identifier | None = None
     date: date | None = None

@@ -36,6 +36,7 @@ PROBLEM_SCHEMA = {
         },
     },
     "required": ["type", "title", "status", "detail", "instance", "request_id"],
+    "additionalProperties": True,  # the extension members of RFC 9457
 }
 
 
