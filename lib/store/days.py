@@ -133,6 +133,8 @@ class DayRows(SessionRows):
 
     def processing(self, day: date, session_id: int | None = None) -> ProcessingRow | None:
         """How the day was processed, chosen as `day` chooses its row."""
+        if session_id is not None and not fits(session_id):
+            return None
         if session_id is None:
             mine = (PooledMetrics.user_id == self.user_id) & (PooledMetrics.date == day)
             pooled = self.db.first(PooledMetrics.select(PooledMetrics.processing).where(mine))

@@ -37,9 +37,9 @@ def check(url: str) -> list[str]:
     with as_problems():
         database.connect()
         try:
-            actual = _describe(database)
+            actual = describe(database)
             with _scratch(url, database) as scratch:
-                wanted = _describe(scratch)
+                wanted = describe(scratch)
         finally:
             database.close()
     return sorted(_differences(wanted, actual))
@@ -92,7 +92,8 @@ def _create(database: Any) -> None:
         manager.create_indexes(safe=False)
 
 
-def _describe(database: Any) -> dict[str, Description]:
+def describe(database: Any) -> dict[str, Description]:
+    """What every table of a connected database is made of, in the same words on both engines."""
     checks = _postgres_checks if isinstance(database, pw.PostgresqlDatabase) else _sqlite_checks
     tables: dict[str, Description] = {}
     for table in database.get_tables():
