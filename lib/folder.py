@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import re
+import stat
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
@@ -132,6 +134,8 @@ def _photos(
         shown = f"{path.parent.name}/{path.name}"
         try:
             status = path.stat()
+            if not stat.S_ISREG(status.st_mode):  # reading a pipe would never end
+                raise OSError(errno.EINVAL, "it is not a file")
             stamp = [status.st_size, status.st_mtime_ns]
             known = cache.sha256_of(path.name, stamp)
             data = None
@@ -280,7 +284,7 @@ def _write_period(output_dir: Path, analysed: list[tables.AnalysedDay], report: 
     names = [path.relative_to(output_dir).as_posix() for path in made]
     listing = output_dir / CACHE / "period.json"
     for name in read_cache(listing).get("files", []):
-        if name not in names:
+        if name not in names and Path(name).parts[:-1] in ((summaries.FOLDER,), (tables.FOLDER,)):
             report.removed += _remove(output_dir / name)
     if names or listing.exists():
         write_changed(listing, as_json({"files": names}))
