@@ -48,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
         for path, data in files(language, catalogue).items():
             if options.check:
                 if not path.is_file() or path.read_bytes() != data:
-                    print(f"{path.relative_to(ROOT)}: out of step", file=sys.stderr)
+                    print(f"{path.relative_to(CATALOGUES)}: out of step", file=sys.stderr)
                     complete = False
             else:
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -78,8 +78,9 @@ def updated(language: str) -> Catalog:
     for text in sorted(_extracted(), key=str):
         known = stored.get(text[0] if isinstance(text, tuple) else text)
         translation = (known.string if known else None) or ""
-        if language == SOURCE and not any(translation):
-            translation = text
+        if not any(translation):
+            empty = ("",) * catalogue.num_plurals if isinstance(text, tuple) else ""
+            translation = text if language == SOURCE else empty
         catalogue.add(text, translation)
     return catalogue
 

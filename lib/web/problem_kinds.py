@@ -118,9 +118,13 @@ PROBLEM_KINDS = {
         ),
     ),
 }
-# What can be wrong with one file, for the page that sends them.
-OF_PHOTOS = tuple(
-    kind
-    for kind in PROBLEM_KINDS
-    if kind.startswith("photo-") or kind in ("not-yet-classified", "storage-full")
+# What can come back for one file, for the page that sends them.
+OF_UPLOADS = (
+    *(kind for kind in PROBLEM_KINDS if kind.startswith("photo-")),
+    "not-yet-classified",
+    "storage-full",
+    "request-too-large",
+    "unauthorized",
+    "forbidden",
+    "stale-form",
 )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lib.taxa import common_names
-from lib.web.problem_kinds import OF_PHOTOS, PROBLEM_KINDS
+from lib.web.problem_kinds import OF_UPLOADS, PROBLEM_KINDS
 from lib.web.words import N_, Words
 
 if TYPE_CHECKING:
@@ -108,5 +108,5 @@ def script_words(say: Words) -> dict[str, Any]:
         "names": common_names(say.language),
         "refusals": {}
         if say.language == "en"
-        else {kind: say.gettext(PROBLEM_KINDS[kind].meaning) for kind in OF_PHOTOS},
+        else {kind: say.gettext(PROBLEM_KINDS[kind].meaning) for kind in OF_UPLOADS},
     }

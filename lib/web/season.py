@@ -50,6 +50,11 @@ class Week:
     month: int | None
     in_season: bool
 
+    @property
+    def first(self) -> date:
+        """The first day of the week that is in the year."""
+        return next(day.date for day in self.days if day)
+
 
 def weeks(calendar: Calendar, say: Words, today: date) -> list[Week]:
     """The calendar's year as weeks in the reader's language; `today` is the day at the site."""

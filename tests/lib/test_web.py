@@ -20,7 +20,7 @@ from lib.web import render, season, static_files
 from lib.web.api_reference import type_of
 from lib.web.languages import LANGUAGES, choose, cookie_header
 from lib.web.page import NAVIGATION, local_path
-from lib.web.problem_kinds import OF_PHOTOS, PROBLEM_KINDS
+from lib.web.problem_kinds import OF_UPLOADS, PROBLEM_KINDS
 from lib.web.receipt import Told, refusal, script_words
 from lib.web.words import METRIC_WORDS, Words
 from scripts import translations
@@ -423,7 +423,7 @@ def test_the_script_is_given_every_word_it_asks_for() -> None:
         words = script_words(Words(language))
         asked = set(re.findall(r"words\.(\w+)", script))
         assert asked == set(words)
-        assert set(words["refusals"]) == (set() if language == "en" else set(OF_PHOTOS))
+        assert set(words["refusals"]) == (set() if language == "en" else set(OF_UPLOADS))
         assert "Stellaria media" in words["names"]
 
 

@@ -105,7 +105,7 @@ function send(entry) {
 
 function settle(entry, { status, reply }) {
   const passing = status === 429 || status === 409 || (status >= 500 && status !== 507);
-  if (!reply || passing) return fail(entry, reply);
+  if (!reply || passing) return fail(entry);
   const result = reply.results?.[0];
   if (status < 300 && result) {
     entry.state = "done";
@@ -123,10 +123,8 @@ function refusal(problem) {
   return words.refusals[kind] ?? problem.detail ?? problem.title ?? "";
 }
 
-function fail(entry, reply) {
+function fail(entry) {
   entry.state = "failed";
-  // A new attempt after an answer must be a new request; after silence it may be the same.
-  if (reply) entry.key = newKey();
   show(entry, "failed", "", [element("p", words.failed)]);
 }
 
@@ -178,7 +176,8 @@ function showDay(day, session, row) {
     line.id = id;
     days.append(line);
   }
-  const link = element("a", fill(words.day, { day }));
+  const name = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "long", timeZone: "UTC" });
+  const link = element("a", fill(words.day, { day: name.format(new Date(`${day}T00:00:00Z`)) }));
   link.href = `/calendar?day=${encodeURIComponent(day)}#day`;
   const figures = [`${words.metrics.species_richness} ${row.species_richness}`];
   if (row.effort === "ok" && row.shannon_diversity !== null) {
