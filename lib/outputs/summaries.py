@@ -53,10 +53,13 @@ def summary_path(output_dir: Path, day: date) -> Path:
     return output_dir / FOLDER / f"daily_summary_{day.isoformat()}.json"
 
 
-def date_of(name: str) -> date | None:
-    """The day that a file name is the summary of; None for other files. Broken for a name with a bad date."""
-    if not name.startswith("daily_summary_") or not name.endswith(".json"):
-        return None
+def is_summary(name: str) -> bool:
+    """Whether a file of this name is meant as the summary of a day."""
+    return name.startswith("daily_summary_") and name.endswith(".json")
+
+
+def date_of(name: str) -> date:
+    """The day that a file name is the summary of; Broken for a name without a date, or with none that exists."""
     match = _NAME.fullmatch(name)
     try:
         return date.fromisoformat(match[1]) if match else _refuse("its name holds no date")

@@ -255,6 +255,7 @@ def test_a_name_with_a_bad_date_is_named(name: str) -> None:
 
 
 def test_only_summaries_have_a_day() -> None:
+    assert summaries.is_summary("daily_summary_2025-08-24.json")
     assert summaries.date_of("daily_summary_2025-08-24.json") == DAY
-    assert summaries.date_of("time_series_2025-08-24_to_2025-08-25.json") is None
-    assert summaries.date_of(".daily_summary_2025-08-24.json.1a2b.tmp") is None
+    assert not summaries.is_summary("time_series_2025-08-24_to_2025-08-25.json")
+    assert not summaries.is_summary(".daily_summary_2025-08-24.json.1a2b.tmp")
