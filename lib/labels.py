@@ -12,6 +12,7 @@ from lib.problems import FieldError, invalid
 
 NOT_A_PLANT = "not_a_plant"
 UNKNOWN = "unknown"
+_SOME_SPECIES = ("sp", "sp.", "spp", "spp.")  # "Veronica sp." says the genus and leaves the species open
 _WORD = r"[^\W\d_]+(?:-[^\W\d_]+)*\.?"
 _SCIENTIFIC = re.compile(rf"^[^\W\d_]+(?:-[^\W\d_]+)*(?: (?:× ?)?{_WORD}){{0,4}}$")
 
@@ -36,7 +37,8 @@ def human_label(text: str, model_dir: Path) -> HumanLabel:
         return HumanLabel(NOT_A_PLANT, NOT_A_PLANT)
     if name.lower() == UNKNOWN:
         return HumanLabel(UNKNOWN, UNKNOWN)
-    known = _known(name.casefold(), _taxa(model_dir))
+    # A taxon's family may be left empty, and is then not what an empty name means.
+    known = _known(name.casefold(), _taxa(model_dir)) if name else None
     if known is not None:
         return known
     if not _SCIENTIFIC.match(name) or not name.replace("×", "").isascii():
@@ -48,6 +50,8 @@ def human_label(text: str, model_dir: Path) -> HumanLabel:
         raise invalid([error])
     words = name.split(" ")
     genus = words[0].capitalize()
+    if len(words) == 2 and words[1].lower() in _SOME_SPECIES:
+        words.pop()
     if len(words) == 1:
         return HumanLabel(genus, "family" if genus.endswith("aceae") else "genus")
     return HumanLabel(" ".join([genus, *(word.lower() for word in words[1:])]), "species")

@@ -1,0 +1,88 @@
+"""What a person may call a photo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lib import labels
+from lib.config import STARTER_MODEL
+from lib.labels import HumanLabel, human_label
+from lib.problems import Problem
+
+HEADER = "index,scientific_name,genus,family,common_name_en,common_name_ja,eppo,gbif\n"
+
+
+@pytest.fixture
+def model_dir(tmp_path: Path) -> Path:
+    rows = "0,Stellaria media,Stellaria,Caryophyllaceae,common chickweed,コハコベ,,\n1,Poa annua,Poa,,,,,\n"
+    (tmp_path / "labels.csv").write_text(HEADER + rows, encoding="utf-8")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "text", ["Stellaria media", "stellaria MEDIA", "  Stellaria\t media ", "Common Chickweed", "コハコベ"]
+)
+def test_a_name_of_the_model_is_found_however_it_is_written(model_dir: Path, text: str) -> None:
+    assert human_label(text, model_dir) == HumanLabel("Stellaria media", "species")
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "level"),
+    [
+        ("stellaria", "Stellaria", "genus"),
+        ("CARYOPHYLLACEAE", "Caryophyllaceae", "family"),
+        ("veronica", "Veronica", "genus"),
+        ("Veronica sp.", "Veronica", "genus"),
+        ("veronica spp", "Veronica", "genus"),
+        ("brassicaceae", "Brassicaceae", "family"),
+        ("Veronica Persica", "Veronica persica", "species"),
+        ("capsella bursa-pastoris", "Capsella bursa-pastoris", "species"),
+        ("Mentha × piperita", "Mentha × piperita", "species"),
+        ("Poa annua var. reptans", "Poa annua var. reptans", "species"),
+        ("not a plant", "not_a_plant", "not_a_plant"),
+        ("Not_A_Plant", "not_a_plant", "not_a_plant"),
+        ("Unknown", "unknown", "unknown"),
+    ],
+)
+def test_other_names_have_the_level_they_read_like(model_dir: Path, text: str, name: str, level: str) -> None:
+    assert human_label(text, model_dir) == HumanLabel(name, level)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "   ", "7", "Poa 2", "Poa_annua", "=SUM(A1)", "<b>", "ハコベ", "a b c d e f", "Poa-", "é", "Poa; x"],
+)
+def test_what_reads_like_no_name_is_refused(model_dir: Path, text: str) -> None:
+    with pytest.raises(Problem) as caught:
+        human_label(text, model_dir)
+    assert caught.value.status == 422
+    assert [error["field"] for error in caught.value.errors] == ["label"]
+
+
+@pytest.mark.parametrize("content", [None, "", "nothing,of,this\n", "\xff"])
+def test_a_broken_model_stops_nobody_from_labelling(tmp_path: Path, content: str | None) -> None:
+    if content is not None:
+        (tmp_path / "labels.csv").write_text(content, encoding="latin-1")
+    assert human_label("stellaria media", tmp_path) == HumanLabel("Stellaria media", "species")
+
+
+def test_the_starter_models_names_are_known() -> None:
+    assert human_label("トウモロコシ", STARTER_MODEL) == HumanLabel("Zea mays", "species")
+
+
+@given(st.text(max_size=200) | st.from_regex(labels._SCIENTIFIC, fullmatch=True))
+def test_a_label_that_is_taken_is_stable(text: str) -> None:
+    """Sent again as it was stored, a label is the same label: what is shown can be confirmed."""
+    try:
+        once = human_label(text, STARTER_MODEL)
+    except Problem as problem:
+        status = problem.status
+    else:
+        assert once.name == " ".join(once.name.split()) != ""
+        assert human_label(once.name, STARTER_MODEL) == once
+        return
+    assert status == 422

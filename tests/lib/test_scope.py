@@ -1,0 +1,116 @@
+"""The query parameters that read routes share, and what a session may say of its place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lib import scope
+from lib.problems import Problem
+from lib.scope import Period
+from lib.store.records import DayRow, Session
+
+WHEN = datetime(2025, 5, 1, tzinfo=UTC)
+
+
+class Store:
+    """An owner with two sessions, who remembers what was asked."""
+
+    sample = False
+
+    def __init__(self) -> None:
+        self.asked: tuple[object, ...] | None = None
+
+    def sessions(self) -> list[Session]:
+        return [
+            Session(number, 1, "field", "", None, None, "Asia/Tokyo", None, None, WHEN) for number in (2, 1)
+        ]
+
+    def days(
+        self, session_id: int | None = None, start: date | None = None, end: date | None = None
+    ) -> Sequence[DayRow]:
+        self.asked = (session_id, start, end)
+        return [DayRow(date(2025, 8, 24))]
+
+
+def fields(status: int, action: object, *arguments: object) -> list[str]:
+    with pytest.raises(Problem) as caught:
+        action(*arguments)  # type: ignore[operator]
+    assert caught.value.status == status
+    return [error["field"] for error in caught.value.errors]
+
+
+class TestSession:
+    def test_ones_own_and_none_pass(self) -> None:
+        for number in (None, 1, 2):
+            scope.check_session(Store(), number)  # type: ignore[arg-type]
+
+    def test_anothers_is_not_there(self) -> None:
+        assert fields(404, scope.check_session, Store(), 3) == ["session"]
+
+
+class TestPeriod:
+    def test_rows_are_those_of_the_period(self) -> None:
+        store = Store()
+        start, end = date(2025, 8, 1), date(2025, 8, 31)
+        assert len(scope.rows_of(store, Period(start, end, 2))) == 1  # type: ignore[arg-type]
+        assert store.asked == (2, start, end)
+
+    def test_a_single_day_and_open_ends_are_periods(self) -> None:
+        day = date(2025, 8, 24)
+        for period in (Period(), Period(day, day), Period(day), Period(end_date=day)):
+            scope.check_period(Store(), period)  # type: ignore[arg-type]
+
+    def test_it_may_not_end_before_it_starts(self) -> None:
+        store = Store()
+        backwards = Period(date(2025, 8, 24), date(2025, 8, 23))
+        assert fields(400, scope.rows_of, store, backwards) == ["end_date"]
+        assert store.asked is None
+
+    def test_its_session_is_the_callers(self) -> None:
+        assert fields(404, scope.rows_of, Store(), Period(session=9)) == ["session"]
+
+
+class TestPossibleDay:
+    def test_days_of_photos_pass(self) -> None:
+        today = datetime.now(UTC).date()
+        for day in (date(1990, 1, 1), date(2025, 8, 24), today, today + timedelta(days=1)):
+            assert scope.possible_day(day) == day
+
+    @pytest.mark.parametrize("day", [date(1989, 12, 31), date(1, 1, 1), date(9999, 12, 31)])
+    def test_others_are_refused(self, day: date) -> None:
+        assert fields(422, scope.possible_day, day) == ["date"]
+
+
+class TestPlace:
+    def test_a_field_in_hokkaido_passes(self) -> None:
+        scope.check_place("北の畑", date(2025, 5, 1), date(2025, 5, 1), "Asia/Tokyo", 43.1, 141.4)
+        scope.check_place("x", None, None, None, None, None)
+        scope.check_place("x", None, None, None, 0.0, 0.0)
+
+    @pytest.mark.parametrize("name", ["", "two\nlines", "bell\a", "\u202eback", "\ud800"])
+    def test_a_name_is_one_visible_line(self, name: str) -> None:
+        assert fields(422, scope.check_place, name, None, None, None, None, None) == ["session_name"]
+
+    def test_coordinates_come_in_pairs(self) -> None:
+        assert fields(422, scope.check_place, "x", None, None, None, 43.1, None) == ["longitude"]
+        assert fields(422, scope.check_place, "x", None, None, None, None, 141.4) == ["latitude"]
+
+    def test_everything_that_is_wrong_is_named(self) -> None:
+        found = fields(422, scope.check_place, "", date(2025, 5, 2), date(2025, 5, 1), "Mars/Gale", 1.0, None)
+        assert found == ["session_name", "end_date", "timezone", "longitude"]
+
+    @given(st.text(), st.text())
+    def test_no_text_is_a_failure(self, name: str, zone: str) -> None:
+        try:
+            scope.check_place(name, None, None, zone, None, None)
+        except Problem as problem:
+            named = {error["field"] for error in problem.errors}
+        else:
+            assert name.isprintable()
+            return
+        assert named <= {"session_name", "timezone"}
