@@ -143,8 +143,10 @@ class Words:
         """A number with its thousands apart."""
         return f"{value:,.{decimals}f}"
 
-    def percent(self, share: float, decimals: int = 0) -> str:
-        """A share of 1 as a percentage, rounded, but never up to all nor down to nothing."""
+    def percent(self, share: float | None, decimals: int = 0) -> str:
+        """A share of 1 as a percentage, rounded, but never up to all nor down to nothing; a dash for None."""
+        if share is None:
+            return "–"
         least = 10.0 ** (-decimals - 2)
         if 0 < share < 1:
             share = min(max(share, least), 1 - least)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 
@@ -66,6 +67,29 @@ def test_file_mode_says_so_and_offers_no_sign_in(file_server: Server) -> None:
     assert "output folder" in page
     assert 'href="/sign-in"' not in page
     assert "Sample data" in page  # nothing has been analysed into the folder yet
+
+
+def test_file_mode_shows_what_another_tool_wrote(make_server: Callable[..., Server]) -> None:
+    server = make_server(database=False)
+    summary = {
+        "date": "2023-07-01",
+        "diversity_metrics": {"species_richness": 2, "shannon_diversity": 0.64, "coverage_estimate": 0.95},
+        "species_counts": {"Stellaria media": 8, "<b>Poa annua": 4},
+        "top_species": [
+            {"species_name": "Stellaria media", "count": 8, "frequency": 0.667},
+            {"species_name": "<b>Poa annua", "count": 4},
+        ],
+        "metadata": {"total_images_processed": 12},
+    }
+    folder = server.folder / "output" / "json"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "daily_summary_2023-07-01.json").write_text(json.dumps(summary), "utf-8")
+    for page in (server.visitor().get("/").text, server.visitor().get("/calendar?day=2023-07-01").text):
+        assert "1 July 2023" in page
+        assert "Common chickweed" in page
+        assert "&lt;b&gt;Poa annua" in page
+        assert "Sample data" not in page
+        assert 'href="/sign-in"' not in page
 
 
 @pytest.mark.parametrize("path", PAGES)

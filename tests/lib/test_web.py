@@ -134,9 +134,9 @@ def test_counts_have_a_singular_where_the_language_has() -> None:
 
 
 @pytest.mark.parametrize(
-    ("share", "shown"), [(0.0, "0%"), (0.001, "1%"), (0.5, "50%"), (0.999, "99%"), (1.0, "100%")]
+    ("share", "shown"), [(0.0, "0%"), (0.001, "1%"), (0.5, "50%"), (0.999, "99%"), (1.0, "100%"), (None, "–")]
 )
-def test_a_percentage_is_never_rounded_to_certainty(share: float, shown: str) -> None:
+def test_a_percentage_is_never_rounded_to_certainty(share: float | None, shown: str) -> None:
     assert Words("en").percent(share) == shown
 
 
