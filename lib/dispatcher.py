@@ -13,7 +13,7 @@ from werkzeug.exceptions import HTTPException
 from lib import admission, headers, observe, operations
 from lib.auth import COOKIE_MAX_AGE, NO_KEY, VISITOR, Identity
 from lib.config import ConfigError, Settings, load
-from lib.problems import Problem, internal_error, of_http, unauthorized
+from lib.problems import Problem, internal_error, of_http, too_large, unauthorized
 from lib.routes import Function, Gate, import_function
 from lib.services import Services
 
@@ -131,7 +131,7 @@ def _view(function: Function, services: Services) -> Any:
         observe.REQUESTS.start(function.name)
         g.counted = True
         if request.content_length is not None and request.content_length > function.body_limit:
-            raise _too_large(function.body_limit)
+            raise too_large(function.body_limit)
         # One more than the limit: werkzeug cuts a body of unannounced length there, and _answer sees that it did.
         request.max_content_length = function.body_limit + 1
         if function.auth == "public":
@@ -181,11 +181,18 @@ def _answer(call: Call, path: dict[str, str], gate: Gate) -> Response:
         given["query"] = operations.read_query(declared, call.request.args.to_dict(flat=False))
     with gate:
         if declared.body is not None:
-            data = call.request.get_data()
-            if len(data) > call.function.body_limit:
-                raise _too_large(call.function.body_limit)
-            given["body"] = operations.read_body(declared, call.request.content_type or "", data)
+            given["body"] = operations.read_body(declared, call.request.content_type or "", _body(call))
         return _response(declared, declared.handler(call, **given))
+
+
+def _body(call: Call) -> bytes:
+    """The whole body; 413 when it is longer than the function takes, 400 when it ended before it was all there."""
+    data = call.request.get_data()
+    if len(data) > call.function.body_limit:
+        raise too_large(call.function.body_limit)
+    if len(data) < (call.request.content_length or 0):
+        raise of_http(400)
+    return data
 
 
 def _response(declared: Operation, reply: Any) -> Response:
@@ -196,15 +203,6 @@ def _response(declared: Operation, reply: Any) -> Response:
     if declared.status == 204:
         return Response(status=204)
     return Response(operations.encode(reply), status=declared.status, content_type=declared.media_type)
-
-
-def _too_large(limit: int) -> Problem:
-    return Problem(
-        413,
-        detail=f"The request is larger than the {limit:,} bytes that this route takes.",
-        kind="request-too-large",
-        headers={"Connection": "close"},
-    )
 
 
 def _begin() -> Response | None:
@@ -291,6 +289,8 @@ def _http_problem(error: HTTPException) -> Response:
 
 
 def _unexpected(error: Exception) -> Response:
+    if type(error).__module__ == "gunicorn.http.errors":  # the body broke HTTP's rules while it was read
+        return _problem(of_http(400))
     observe.LOG.error(
         "unexpected failure", exc_info=error, extra={"request_id": getattr(g, "request_id", "")}
     )

@@ -112,6 +112,16 @@ def unavailable(detail: str, retry_after: int = RETRY_AFTER_DEFAULT, kind: str =
     return Problem(503, detail=detail, kind=kind, headers={"Retry-After": str(retry_after)})
 
 
+def too_large(limit: int) -> Problem:
+    """413 for a body of more than `limit` bytes; the rest of it is not read."""
+    return Problem(
+        413,
+        detail=f"The request is larger than the {limit:,} bytes that this route takes.",
+        kind="request-too-large",
+        headers={"Connection": "close"},
+    )
+
+
 # What each status that the web framework itself raises says to the person who sent the request.
 _HTTP_DETAILS = {
     400: "The request could not be understood.",

@@ -100,6 +100,8 @@ def test_the_other_constructors_have_their_status_and_headers() -> None:
     assert problems.unauthorized("x").headers["WWW-Authenticate"].startswith("Bearer ")
     assert problems.unauthorized("x").status == 401
     assert problems.forbidden("x").status == 403
+    assert problems.too_large(65536).status == 413
+    assert "65,536" in problems.too_large(65536).detail
     unavailable = problems.unavailable("x", retry_after=30, kind="file-mode")
     assert (unavailable.status, unavailable.kind, unavailable.headers) == (
         503,
