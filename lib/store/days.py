@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
@@ -12,7 +11,7 @@ from typing import Any
 import peewee as pw
 
 from lib.store.connection import Row, fits
-from lib.store.fields import Day, Utc
+from lib.store.fields import Day, Utc, decoded
 from lib.store.models import (
     AnalysisSessions,
     DayMetrics,
@@ -30,10 +29,10 @@ _COLUMNS = tuple(name for name in _NAMES if name != "session_id")
 _DECODERS: dict[str, Callable[[Any], Any]] = {
     "date": Day().python_value,
     "computed_at": Utc().python_value,
-    "confidence_intervals": json.loads,
-    "species_counts": json.loads,
-    "species_frequencies": json.loads,
-    "top_species": json.loads,
+    "confidence_intervals": decoded,
+    "species_counts": decoded,
+    "species_frequencies": decoded,
+    "top_species": decoded,
 }
 _PROCESSING = tuple(field.name for field in fields(ProcessingRow))
 _day = Day().python_value
@@ -86,7 +85,7 @@ def _columns(model: type[DayMetrics], session: Any) -> list[Any]:
 def _processing(row: Row) -> ProcessingRow:
     values = dict(zip(_PROCESSING, row, strict=True))
     values["date"] = _day(values["date"])
-    values["processing_metadata"] = json.loads(values["processing_metadata"])
+    values["processing_metadata"] = decoded(values["processing_metadata"])
     return ProcessingRow(**values)
 
 
@@ -109,11 +108,10 @@ class DayRows(SessionRows):
         )
         if session_id is not None:
             own = own.where(DiversityMetrics.session_id == session_id)
-        own = _between(own, DiversityMetrics, start, end).order_by(
-            DiversityMetrics.date, DiversityMetrics.session_id.desc()
-        )
+        own = _between(own, DiversityMetrics, start, end)
         with self.db.held():
-            rows = self.db.fetch(own)
+            # Sorted here: SQLite would write the whole rows, JSON and all, through its sorter.
+            rows = sorted(self.db.fetch(own), key=_by_date_newest_session_first)
             if session_id is not None:
                 return [_stored(row) for row in rows]
             pooled = PooledMetrics.select(*_columns(PooledMetrics, pw.Value(None))).where(
@@ -139,7 +137,7 @@ class DayRows(SessionRows):
             mine = (PooledMetrics.user_id == self.user_id) & (PooledMetrics.date == day)
             pooled = self.db.first(PooledMetrics.select(PooledMetrics.processing).where(mine))
             if pooled:
-                return ProcessingRow(date=day, **json.loads(pooled[0]))
+                return ProcessingRow(date=day, **decoded(pooled[0]))
         query = (
             ProcessingResults.select(*(getattr(ProcessingResults, name) for name in _PROCESSING))
             .where(ProcessingResults.session_id.in_(self._own_sessions()), ProcessingResults.date == day)
@@ -251,6 +249,10 @@ class DayRows(SessionRows):
         )
         assert row is not None
         return int(row[0])
+
+
+def _by_date_newest_session_first(row: Row) -> tuple[Any, int]:
+    return row[0], -row[1]
 
 
 def _between(

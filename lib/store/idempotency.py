@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from lib.problems import Problem
 from lib.store.connection import Connection
-from lib.store.fields import Utc
+from lib.store.fields import Utc, decoded
 from lib.store.models import IdempotencyKeys
 from lib.store.records import StoredResponse
 
@@ -58,7 +57,7 @@ class IdempotentRequests:
                 errors=[{"field": "Idempotency-Key", "reason": "was used for another request"}],
             )
         if row[1] is not None:
-            return StoredResponse(row[1], json.loads(row[2]))
+            return StoredResponse(row[1], decoded(row[2]))
         created = Utc().python_value(row[3])
         assert created is not None
         # Only one of several may take over, so the update names the mark that it replaces.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import fields
@@ -16,7 +15,7 @@ import peewee as pw
 from lib.problems import bad_request, not_found
 from lib.store.connection import LARGEST_ID, Row, fits
 from lib.store.days import DayRows
-from lib.store.fields import Day, Utc
+from lib.store.fields import Day, Utc, decoded
 from lib.store.models import AnalysisSessions, ImageData, PredictionResults
 from lib.store.records import NewPhoto, Photo, Prediction
 
@@ -32,8 +31,8 @@ _DECODERS: dict[str, Callable[[Any], Any]] = {
     "low_resolution": bool,
     "is_processed": bool,
     "is_representative": bool,
-    "label_history": json.loads,
-    "predictions": json.loads,
+    "label_history": decoded,
+    "predictions": decoded,
 }
 _PHOTO_DECODERS = tuple((name, _DECODERS.get(name)) for name in _PHOTO)
 _PREDICTION_DECODERS = tuple((name, _DECODERS.get(name)) for name in _PREDICTION)
@@ -161,7 +160,8 @@ class PhotoRows(DayRows):
         if cursor is not None:
             day, number = _read_cursor(cursor)
             chosen = chosen.where(
-                (ImageData.date < day) | ((ImageData.date == day) & (ImageData.id < number))
+                ImageData.date <= day,  # says no more than the next line, but an index can follow it
+                (ImageData.date < day) | (ImageData.id < number),
             )
         order = (ImageData.date.desc(), ImageData.id.desc())
         found = self.db.fetch(chosen.order_by(*order).limit(limit + 1))

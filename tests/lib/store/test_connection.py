@@ -29,6 +29,11 @@ def test_it_answers(store: DatabaseStore) -> None:
     store.ping()
     store.close()
     store.ping()
+    with store.connection():
+        store.ping()
+        store.close()  # also the one that this thread holds
+        assert store.db.database.is_closed()
+        store.ping()
 
 
 def test_one_connection_serves_a_request_and_goes_back(store: DatabaseStore) -> None:
