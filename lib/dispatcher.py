@@ -281,10 +281,6 @@ def _http_problem(error: HTTPException) -> Response:
         allow["Allow"] = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
         if request.method == "OPTIONS":
             return Response(status=204, headers=allow)
-    if 300 <= status < 400:
-        return Response(
-            status=status, headers={"Location": error.get_response().headers.get("Location", "/")}
-        )
     return _problem(of_http(status, allow))
 
 

@@ -192,8 +192,6 @@ def _convert(struct: type | None, values: Mapping[str, Any], *, strict: bool) ->
             converted[info.name] = msgspec.convert(value, info.type, strict=strict)
         except msgspec.ValidationError as error:
             errors.append({"field": name, "reason": _plain(str(error))})
-        except (OverflowError, ValueError):
-            errors.append({"field": name, "reason": "is out of range"})
     if errors:
         return None, errors
     return struct(**converted), []
