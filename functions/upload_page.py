@@ -11,7 +11,7 @@ from flask import Response
 from lib import auth, operations
 from lib.dispatcher import Call
 from lib.operations import operation
-from lib.problems import unauthorized
+from lib.problems import not_found, unauthorized
 from lib.scope import Identifier, possible_day
 from lib.web.page import HTML, Page
 from lib.web.receipt import script_words, tell
@@ -72,6 +72,9 @@ def post(call: Call) -> Response:
         )
         return _form(call, form.session_id, form.date, error, 400)
     day = possible_day(form.date) if form.date else None
+    guest = call.identity.user is None
+    if guest and form.session_id:
+        raise not_found()  # the owner's sessions are not there for guests
     session = owner.session(form.session_id) if form.session_id else owner.newest_session()
 
     from lib.intake import Incoming, Intake  # brings NumPy and Pillow, which the form alone does not need
@@ -79,13 +82,16 @@ def post(call: Call) -> Response:
     intake = Intake(owner, call.services.photos, call.settings.model_dir)
     sent = [Incoming(each.filename or "", each.stream) for each in files]
     receipt = intake.receive(session, day, sent, call.settings.site_timezone)
+    taken = sum(outcome.photo is not None for outcome in receipt.outcomes)
+    if guest:
+        receipt = receipt.for_guest()
     html = page.render(
         "upload_result.html",
         told=[tell(outcome, page.say) for outcome in receipt.outcomes],
-        taken=sum(outcome.photo is not None for outcome in receipt.outcomes),
+        taken=taken,
         days=receipt.days,
-        session_id=receipt.session_id,
-        several_sessions=len(owner.sessions()) > 1,
+        session_id=None if guest else receipt.session_id,
+        several_sessions=not guest and len(owner.sessions()) > 1,
     )
     status = 201 if receipt.created else 200 if receipt.session_id else 422
     return Response(html, status=status, headers=page.headers)
@@ -97,7 +103,7 @@ def _owner(call: Call) -> UserStore | None:
         return call.mine
     if call.settings.mode == "file" or call.settings.require_auth_for_data_upload:
         return None
-    user = auth.sole_user(call.services.database).user
+    user = auth.guest(call.services.database).user
     return call.services.database.for_user(user.id) if user else None
 
 

@@ -37,7 +37,7 @@ def admit(function: Function, services: Services, request: Request, payload: dic
     identity = _identity(services, request, payload)
     if identity.user is None:
         if function.name == "upload" and not settings.require_auth_for_data_upload:
-            return auth.sole_user(services.database)
+            return auth.guest(services.database)
         closed = function.auth == "optional" and settings.require_auth_for_api and not function.page
         if function.auth in ("required", "private") or closed:
             raise unauthorized(auth.NO_KEY)

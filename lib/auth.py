@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -33,7 +33,7 @@ class Headers(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The user behind a request; `user` is None for a visitor. `via` is key, cookie, sole or none."""
+    """The user behind a request; `user` is None for a visitor. `via` is key, cookie, sole, guest or none."""
 
     user: User | None = None
     key: Key | None = None
@@ -92,6 +92,11 @@ def sole_user(store: DatabaseStore) -> Identity:
             kind="not-one-user",
         )
     return Identity(user, None, frozenset({"read", "write"}), "sole")
+
+
+def guest(store: DatabaseStore) -> Identity:
+    """Anybody, where photos may be dropped in for the only user: may add, and is shown nothing of theirs."""
+    return replace(sole_user(store), scopes=frozenset({"write"}), via="guest")
 
 
 def _usable(key: Key, user: User) -> bool:

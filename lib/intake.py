@@ -6,7 +6,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import IO, Any
@@ -60,6 +60,14 @@ class Receipt:
     model_name: str | None = None
     model_version: str | None = None
     seconds: float = 0.0
+
+    def for_guest(self) -> Receipt:
+        """What somebody may know who drops photos in for another: of their own photos all, of the rest nothing."""
+        outcomes = [
+            replace(outcome, photo=None) if outcome.status == "duplicate" else outcome
+            for outcome in self.outcomes
+        ]
+        return replace(self, outcomes=outcomes, days={})
 
     @property
     def created(self) -> bool:

@@ -19,11 +19,8 @@ def coverage(counts: ArrayLike) -> float | None:
     n, _, f1, f2 = frequencies(values)
     if f1 == 0:
         return 1.0
-    if f2 > 0:
-        missing = (n - 1) * f1 / ((n - 1) * f1 + 2 * f2)
-    else:
-        missing = (n - 1) * (f1 - 1) / ((n - 1) * (f1 - 1) + 2)
-    return 1 - f1 / n * missing
+    rare = (n - 1) * f1 if f2 > 0 else (n - 1) * (f1 - 1)
+    return 1 - f1 / n * rare / (rare + (2 * f2 if f2 > 0 else 2))
 
 
 def coverage_good(counts: ArrayLike) -> float | None:

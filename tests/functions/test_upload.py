@@ -406,6 +406,35 @@ class TestRefusing:
             assert path.is_relative_to(server.data_dir / "photos")
 
 
+class TestDropBox:
+    def test_guests_add_photos_and_learn_nothing_of_their_hosts(
+        self, make_server: Callable[..., Server], photo: Callable[..., bytes]
+    ) -> None:
+        server = make_server(REQUIRE_AUTH_FOR_DATA_UPLOAD="false")
+        host, guest = server.user(), server.visitor()
+        own = host.upload(("own.jpg", photo(1)), date="2025-06-01").json()
+        reply = guest.upload(("mine.jpg", photo(2)), ("own.jpg", photo(1)), date="2025-06-01")
+        assert reply.status_code == 201
+        created, duplicate = reply.json()["results"]
+        assert (created["status"], created["image"]["filename"]) == ("created", "mine.jpg")
+        assert (duplicate["status"], duplicate["image"]) == ("duplicate", None)
+        assert reply.json()["metrics"] == {}
+        assert guest.upload(("c.jpg", photo(3)), session_id=own["session_id"]).status_code == 404
+        assert guest.get("/api/images").status_code == 401
+        assert guest.get("/api/calendar/total_images").json()["sample"] is True
+        assert len(host.get("/api/images").json()["images"]) == 2
+
+    def test_guests_do_not_share_answers(
+        self, make_server: Callable[..., Server], photo: Callable[..., bytes]
+    ) -> None:
+        server = make_server(REQUIRE_AUTH_FOR_DATA_UPLOAD="false")
+        server.user()
+        headers = {"Idempotency-Key": "one"}
+        server.visitor().upload(("a.jpg", photo(1)), headers=headers)
+        again = server.visitor().upload(("a.jpg", photo(1)), headers=headers)
+        assert again.json()["results"][0]["image"] is None
+
+
 class TestFullDisk:
     def test_a_photo_that_cannot_be_stored_is_not_acknowledged(
         self, make_server: Callable[..., Server], photo: Callable[..., bytes], tmp_path: Path

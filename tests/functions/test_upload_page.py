@@ -257,6 +257,14 @@ def test_a_drop_box_takes_photos_from_anyone_and_tells_nothing(
     )
     assert reply.status_code == 201
     assert len(owner.get("/api/images").json()["images"]) == 1
+    assert "2025" not in reply.text.split("<main")[1].split("</main>")[0]  # nothing of the owner's day
+    session = owner.get("/api/sessions").json()["sessions"][0]["id"]
+    refused = guest.post(
+        f"{server.base}/upload",
+        data={"csrf_token": token_of(page), "session_id": session},
+        files=[("files", ("b.jpg", photo(2)))],
+    )
+    assert refused.status_code == 404
 
 
 def test_without_sign_in_the_form_still_guards_itself(
