@@ -132,10 +132,20 @@ _HTTP_DETAILS = {
     415: "This media type is not taken here.",
 }
 
+# Named here, because Python 3.13 renamed the phrases of which other kinds are made, and clients test kinds.
+_HTTP_KINDS = {
+    413: "request-too-large",
+    414: "uri-too-long",
+    416: "range-not-satisfiable",
+    422: "invalid-request",
+}
+
 
 def of_http(status: int, headers: Mapping[str, str] | None = None) -> Problem:
     """The problem of a status that no function raised: an unknown route, a wrong method, a broken request."""
-    return Problem(status, detail=_HTTP_DETAILS.get(status, ""), headers=headers)
+    return Problem(
+        status, detail=_HTTP_DETAILS.get(status, ""), kind=_HTTP_KINDS.get(status), headers=headers
+    )
 
 
 def internal_error() -> Problem:

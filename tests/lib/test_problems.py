@@ -117,6 +117,11 @@ def test_a_status_of_the_framework_is_explained() -> None:
     assert problems.of_http(416).as_dict()["detail"]
 
 
+def test_a_kind_is_the_same_under_every_python() -> None:
+    assert problems.of_http(413).kind == problems.too_large(1).kind == "request-too-large"
+    assert problems.of_http(416).kind == "range-not-satisfiable"
+
+
 def test_an_internal_error_points_to_the_log() -> None:
     problem = problems.internal_error()
     assert (problem.status, problem.kind) == (500, "internal-error")
