@@ -10,6 +10,7 @@ import subprocess
 import sys
 from io import BytesIO
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -138,9 +139,13 @@ def test_it_can_be_interrupted_and_run_again(data: Path, tmp_path: Path) -> None
         [sys.executable, SCRIPT, data, "--output", tmp_path / "out", "--model", model],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
+    # Should the script end before it comes to the pipe, opening the other end keeps this test from waiting.
+    ended = Thread(target=lambda: (process.wait(), os.close(os.open(card, os.O_RDONLY | os.O_NONBLOCK))))
+    ended.start()
     with card.open("wb"):  # opens when the script has come to it
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
+    ended.join()
     assert process.returncode == 130
     assert errors == "Stopped; what was done is kept. Run it again to go on.\n"
     assert run(tmp_path, data, "--output", tmp_path / "out").returncode == 0
