@@ -38,7 +38,11 @@ def human_label(text: str, model_dir: Path) -> HumanLabel:
     if name.lower() == UNKNOWN:
         return HumanLabel(UNKNOWN, UNKNOWN)
     # A taxon's family may be left empty, and is then not what an empty name means.
-    known = _known(name.casefold(), _taxa(model_dir)) if name else None
+    taxa = _taxa(model_dir)
+    known = _known(name.casefold(), taxa) if name else None
+    if known is None and name:
+        name = _without_author(name)
+        known = _known(name.casefold(), taxa)
     if known is not None:
         return known
     if not _SCIENTIFIC.match(name) or not name.replace("×", "").isascii():
@@ -55,6 +59,13 @@ def human_label(text: str, model_dir: Path) -> HumanLabel:
     if len(words) == 1:
         return HumanLabel(genus, "family" if genus.endswith("aceae") else "genus")
     return HumanLabel(" ".join([genus, *(word.lower() for word in words[1:])]), "species")
+
+
+def _without_author(name: str) -> str:
+    """`Stellaria media` of `Stellaria media (L.) Vill.`: authors begin with a capital, parts of a name do not."""
+    words = name.split(" ")
+    author = (i for i, word in enumerate(words) if i >= 2 and word.lstrip("(")[:1].isupper())
+    return " ".join(words[: next(author, len(words))])
 
 
 def _known(name: str, taxa: tuple[Taxon, ...]) -> HumanLabel | None:

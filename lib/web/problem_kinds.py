@@ -51,7 +51,7 @@ PROBLEM_KINDS = {
     "storage-full": ProblemKind(
         507, N_("The disk of this server is full. Nothing was kept; send the photo again later.")
     ),
-    "file-missing": ProblemKind(404, N_("The photo is known, but its file is not on this server.")),
+    "file-missing": ProblemKind(410, N_("The photo is known, but its file is not on this server.")),
     "nothing-to-confirm": ProblemKind(409, N_("The photo has no label yet, so there is nothing to confirm.")),
     "nothing-to-undo": ProblemKind(409, N_("The label of this photo was never changed.")),
     # Requests

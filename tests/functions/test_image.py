@@ -37,6 +37,8 @@ def test_a_correction_is_kept_and_moves_the_numbers_at_once(user: Client, image:
         ("Common chickweed", "Stellaria media", "species"),
         ("Capsella bursa-pastoris", "Capsella bursa-pastoris", "species"),
         ("Equisetum arvense", "Equisetum arvense", "species"),  # not among the model's species
+        ("Stellaria media (L.) Vill.", "Stellaria media", "species"),
+        ("Equisetum arvense L.", "Equisetum arvense", "species"),
         ("Galium", "Galium", "genus"),
         ("rumex", "Rumex", "genus"),
         ("Poaceae", "Poaceae", "family"),
