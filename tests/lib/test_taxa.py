@@ -29,6 +29,12 @@ def test_an_unknown_plant_has_no_common_name() -> None:
     assert taxa.common_name("") is None
 
 
+def test_all_names_can_be_had_at_once() -> None:
+    names = taxa.common_names("ja")
+    assert names["Zea mays"] == "トウモロコシ"
+    assert len(names) == len(taxa.common_names()) > 40
+
+
 def test_the_table_is_sorted_complete_and_without_repeats() -> None:
     with taxa.TABLE.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
