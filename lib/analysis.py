@@ -155,7 +155,8 @@ def recompute(store: DayStore, session_id: int, dates: Iterable[date]) -> Recomp
             elif store.day(day, session_id) is not None:
                 store.delete_day(day, session_id)
                 removed += 1
-    recompute_pooled(store, dates)
+            # In the same transaction: after a crash between the two, nothing would tell that the pooled day is old.
+            recompute_pooled(store, [day])
     return RecomputeReport(computed, unchanged, removed)
 
 

@@ -383,7 +383,7 @@ class MemoryStore:
         self.locked.pop()
 
     def day_photos(self, session_id: int | None, day: date) -> list[Photo]:
-        assert self.locked == [session_id]
+        assert self.locked[-1:] == [session_id]
         return [
             each
             for each in self.photos.values()
@@ -404,7 +404,7 @@ class MemoryStore:
             )
 
     def save_day(self, row: DayRow, processing: ProcessingRow) -> None:
-        assert self.locked == [row.session_id]
+        assert self.locked[-1:] == [row.session_id]
         self.rows[row.date, row.session_id] = (row, processing)
         self.writes += 1
 

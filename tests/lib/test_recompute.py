@@ -98,6 +98,35 @@ def test_the_pooled_day_follows_its_sessions(mine: UserStore, field: Session) ->
     assert mine.day(DAY, south.id) is None
 
 
+def test_a_crash_before_the_pooled_day_leaves_the_session_s_day_marked(
+    store: DatabaseStore, mine: UserStore, field: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    south = mine.create_session("south field", timezone="Asia/Tokyo")
+    add(mine, field, 1, "Zea mays")
+    other = add(mine, south, 2, "Zea mays")
+    for session in (field, south):
+        analysis.recompute(mine, session.id, [DAY])
+    mine.label_photo(other.id, "Poa annua", "species", NOON)
+
+    class Crash(BaseException):
+        """The power fails."""
+
+    def crash(*_: object) -> None:
+        raise Crash
+
+    with monkeypatch.context() as crashing:
+        crashing.setattr(analysis, "recompute_pooled", crash)
+        with pytest.raises(Crash):
+            analysis.recompute(mine, south.id, [DAY])
+    assert store.stale_days() == [(mine.user_id, south.id, DAY)]
+    for user_id, session_id, day in store.stale_days():
+        analysis.recompute(store.for_user(user_id), session_id, [day])
+    pooled = mine.day(DAY)
+    assert pooled is not None
+    assert pooled.species_counts == {"Poa annua": 1, "Zea mays": 1}
+    assert store.stale_days() == []
+
+
 def test_runs_at_once_end_like_one(mine: UserStore, field: Session) -> None:
     south = mine.create_session("south field", timezone="Asia/Tokyo")
     for number in range(1, 7):
