@@ -8,7 +8,7 @@ import json
 import re
 import stat
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from lib.photos.duplicates import fingerprint
 from lib.photos.exif import capture_day
 from lib.photos.identify import MAX_BYTES, inspect
 from lib.photos.quality import assess
+from lib.predictions import prediction_record
 from lib.problems import Problem
 from lib.store.files import FileStore
 from lib.store.records import METRICS, Photo, Prediction
@@ -181,7 +182,7 @@ def _look(data: bytes, name: str, day: date, model_dir: Path, timezone: str) -> 
     quality = assess(decoded.image)
     model = classifier.get(model_dir)
     said = model.classify(decoded.image)
-    best = said.predictions[0] if said.predictions else None
+    prediction = prediction_record(said, model.name)
     return {
         "captured_at": capture.captured_at.isoformat() if capture.captured_at else None,
         "taken_on": None if capture.flagged else capture.date.isoformat(),
@@ -198,24 +199,7 @@ def _look(data: bytes, name: str, day: date, model_dir: Path, timezone: str) -> 
         "fingerprint": fingerprint(decoded.image),
         "label": said.label,
         "label_level": said.label_level,
-        "prediction": {
-            "model_name": model.name,
-            "processing_time": said.seconds,
-            "timestamp": now.isoformat(),
-            "predictions": [
-                {
-                    "species": each.species,
-                    "common_name": each.common_name,
-                    "confidence": each.confidence,
-                    "taxonomic_level": each.taxonomic_level,
-                }
-                for each in said.predictions
-            ],
-            "top_prediction_species": best.species if best else "",
-            "top_prediction_confidence": best.confidence if best else 0.0,
-            "mean_confidence": said.mean_confidence,
-            "prediction_entropy": said.entropy,
-        },
+        "prediction": asdict(prediction) | {"timestamp": prediction.timestamp.isoformat()},
     }
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from PIL import Image
 
@@ -20,9 +20,10 @@ from lib.photos.exif import capture_day
 from lib.photos.identify import MAX_BYTES, inspect, shown_name
 from lib.photos.quality import assess
 from lib.photos.storage import PhotoFiles
+from lib.predictions import prediction_record
 from lib.problems import Problem
 from lib.store.database import UserStore
-from lib.store.records import DayRow, NewPhoto, Photo, Prediction, Session
+from lib.store.records import DayRow, NewPhoto, Photo, Session
 
 LOG = logging.getLogger("weeds.intake")
 MAX_FILES = 50
@@ -128,7 +129,8 @@ class Intake:
             if image is None:
                 with self.files.open(photo.path) as stored:
                     image = decode(stored.read(), filename=photo.original_filename).image
-            found = classifier.get(self.model_dir).classify(image)
+            model = classifier.get(self.model_dir)
+            found = model.classify(image)
         except classifier.ModelUnavailable as error:
             LOG.warning("no model: %s", error)
             return _waiting("The photo is kept. It is not classified yet, because no model can be loaded.")
@@ -139,7 +141,7 @@ class Intake:
             self.store.mark_failed(photo.id)
             return error if isinstance(error, Problem) else _waiting("The stored photo cannot be read.")
         self.store.save_prediction(
-            photo.id, _prediction(found, self.model_dir), found.label, found.label_level
+            photo.id, prediction_record(found, model.name), found.label, found.label_level
         )
         return None
 
@@ -202,26 +204,3 @@ class Intake:
 
 def _waiting(detail: str) -> Problem:
     return Problem(503, "Not classified yet", detail, kind="not-yet-classified")
-
-
-def _prediction(found: classifier.Classification, model_dir: Path) -> Prediction:
-    model = classifier.get(model_dir)
-    top: Any = found.predictions[0] if found.predictions else None
-    return Prediction(
-        model_name=model.name,
-        processing_time=found.seconds,
-        timestamp=datetime.now(UTC),
-        predictions=[
-            {
-                "species": each.species,
-                "common_name": each.common_name,
-                "confidence": each.confidence,
-                "taxonomic_level": each.taxonomic_level,
-            }
-            for each in found.predictions
-        ],
-        top_prediction_species=top.species if top else "",
-        top_prediction_confidence=top.confidence if top else 0.0,
-        mean_confidence=found.mean_confidence,
-        prediction_entropy=found.entropy,
-    )
