@@ -9,7 +9,7 @@ from typing import Annotated, BinaryIO
 import msgspec
 from flask import Response, send_file
 
-from lib import observe
+from lib import headers, observe
 from lib.dispatcher import Call
 from lib.operations import operation
 from lib.problems import Problem
@@ -45,4 +45,6 @@ def get(call: Call, path: IdPath, query: Query) -> Response:
     response.content_length = size
     response.make_conditional(call.request.environ, accept_ranges=True, complete_length=size)
     response.headers["Cache-Control"] = "private, max-age=86400"
+    # Kept for whoever asked: the next person at the same browser must not be shown it.
+    response.vary.update(headers.CALLER)
     return response

@@ -22,6 +22,8 @@ def test_the_original_comes_back_byte_for_byte(user: Client, path: str, photo: C
     assert reply.content == photo(1, size=(800, 600))
     assert reply.headers["Content-Type"] == "image/jpeg"
     assert "private" in reply.headers["Cache-Control"]
+    # A browser keeps it for a day, but not for the next person who signs in there.
+    assert {"Cookie", "Authorization", "X-API-Key"} <= set(reply.headers["Vary"].replace(" ", "").split(","))
 
 
 @pytest.mark.parametrize(("width", "given"), [(1, 160), (160, 160), (161, 320), (640, 640), (1280, 800)])
