@@ -11,6 +11,7 @@ from pathlib import Path
 from lib import analysis
 from lib.intake import Intake
 from lib.photos.storage import PhotoFiles
+from lib.problems import Problem
 from lib.store.database import DatabaseStore
 
 LOG = logging.getLogger("weeds.backlog")
@@ -37,21 +38,34 @@ def process(
     """Classify photos that no model has seen, oldest first, and bring their days up to date.
 
     Each photo is finished before the next is begun, so that stopping loses nothing. Two runs at once do some
-    photos twice, with the same result. When the model cannot be asked, the run ends and the photos wait.
+    photos twice, with the same result. When the model cannot be asked, the run ends and the photos wait. A photo
+    that fails in a way nobody foresaw is left to the next run and does not hold up those behind it.
     """
     work = Work()
     after = 0
-    while limit is None or work.classified + work.failed < limit:
-        batch = store.unprocessed(BATCH, after)
+    stopped = False
+    while not stopped and (limit is None or work.classified + work.failed < limit):
+        room = BATCH if limit is None else min(BATCH, limit - work.classified - work.failed)
+        batch = store.unprocessed(room, after)
         if not batch:
             break
         touched = set()
         for user_id, photo in batch:
             after = photo.id
             mine = store.for_user(user_id)
-            problem = Intake(mine, files, model_dir).classify(photo)
+            try:
+                problem = Intake(mine, files, model_dir).classify(photo)
+            except Problem as refused:
+                if refused.status != 404:
+                    raise
+                continue  # deleted since the batch was read
+            except Exception:
+                LOG.exception("photo %d cannot be classified now", photo.id)
+                work.waiting += 1
+                continue
             if problem is not None and problem.kind == "not-yet-classified":
                 work.waiting += 1
+                stopped = True
                 break
             work.failed += problem is not None
             work.classified += problem is None
@@ -60,8 +74,6 @@ def process(
         for user_id, session_id, day in sorted(touched):
             report = analysis.recompute(store.for_user(user_id), session_id, [day])
             work.days += report.computed
-        if work.waiting:
-            break
     return work
 
 

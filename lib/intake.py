@@ -122,8 +122,8 @@ class Intake:
     def classify(self, photo: Photo, image: Image.Image | None = None) -> Problem | None:
         """Ask the model about a stored photo and keep its answer; the problem says why there is none.
 
-        A photo that can no longer be decoded is marked as processed without a prediction, so that it is not
-        tried for ever; one that waits for the model stays unprocessed.
+        A photo that can no longer be read or decoded is marked as processed without a prediction, so that it is
+        not tried for ever; one that waits for the model stays unprocessed.
         """
         try:
             if image is None:
@@ -139,7 +139,7 @@ class Intake:
         except (Problem, OSError) as error:
             LOG.exception("photo %d cannot be classified", photo.id)
             self.store.mark_failed(photo.id)
-            return error if isinstance(error, Problem) else _waiting("The stored photo cannot be read.")
+            return error if isinstance(error, Problem) else _lost()
         self.store.save_prediction(
             photo.id, prediction_record(found, model.name), found.label, found.label_level
         )
@@ -200,6 +200,10 @@ class Intake:
         if outcome.photo is None:
             return outcome
         return Outcome(outcome.filename, outcome.status, self.store.photo(outcome.photo.id), outcome.problem)
+
+
+def _lost() -> Problem:
+    return Problem(410, detail="The file of this photo is missing on the server.", kind="file-missing")
 
 
 def _waiting(detail: str) -> Problem:

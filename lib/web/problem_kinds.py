@@ -123,6 +123,7 @@ OF_UPLOADS = (
     *(kind for kind in PROBLEM_KINDS if kind.startswith("photo-")),
     "not-yet-classified",
     "storage-full",
+    "file-missing",
     "request-too-large",
     "unauthorized",
     "forbidden",

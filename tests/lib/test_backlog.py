@@ -1,0 +1,129 @@
+"""The backlog: photos that wait are worked off in order, and none holds up the others."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lib import backlog
+from lib.intake import Intake
+from lib.photos.storage import PhotoFiles
+from lib.problems import Problem, unavailable
+from lib.store.database import DatabaseStore, UserStore
+from lib.store.records import NewPhoto, Photo, Prediction
+
+DAY = date(2025, 8, 24)
+NOON = datetime(2025, 8, 24, 3, tzinfo=UTC)
+
+
+@pytest.fixture
+def store(sqlite_url: str) -> Any:
+    opened = DatabaseStore(sqlite_url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def mine(store: DatabaseStore) -> UserStore:
+    user = store.create_user("ito", "ito@field.example", "d" * 64, "prefix", ["write"])
+    return store.for_user(user.id)
+
+
+@pytest.fixture
+def waiting(mine: UserStore) -> list[Photo]:
+    """Four photos that no model has seen, whose files are not there."""
+    session = mine.create_session("north field", timezone="Asia/Tokyo")
+    photos = []
+    for number in range(1, 5):
+        values: dict[str, Any] = {
+            "session_id": session.id, "path": f"photos/{session.id}/00/{number:064x}-00000000.jpg", "date": DAY,
+            "date_source": "exif_local", "captured_at": None, "original_filename": f"{number}.jpg", "width": 600,
+            "height": 600, "file_size_bytes": 1000, "sha256": f"{number:064x}", "media_type": "image/jpeg",
+            "blur_score": 1.0, "exposure_score": 1.0, "brightness_mean": 1.0, "contrast_std": 1.0,
+            "quality_score": 0.5, "low_resolution": False, "fingerprint": f"{number:x}" * 64,
+        }  # fmt: skip
+        photos.append(mine.add_photo(NewPhoto(**values))[0])
+    return photos
+
+
+@pytest.fixture
+def answers(monkeypatch: pytest.MonkeyPatch) -> dict[int, Exception]:
+    """In place of the model: every photo is a chickweed, but those named here fail."""
+    failing: dict[int, Exception] = {}
+
+    def classify(intake: Intake, photo: Photo) -> Problem | None:
+        if photo.id in failing:
+            raise failing[photo.id]
+        guess = {
+            "species": "Stellaria media",
+            "common_name": "",
+            "confidence": 0.9,
+            "taxonomic_level": "species",
+        }
+        said = Prediction("starter", 0.02, NOON, [guess], "Stellaria media", 0.9, 0.9, 0.3)
+        intake.store.save_prediction(photo.id, said, "Stellaria media", "species")
+        return None
+
+    monkeypatch.setattr(Intake, "classify", classify)
+    return failing
+
+
+def run(store: DatabaseStore, folder: Path, limit: int | None = None) -> backlog.Work:
+    return backlog.process(store, PhotoFiles(folder), folder / "model", limit)
+
+
+def test_a_limit_is_kept(
+    store: DatabaseStore, waiting: list[Photo], answers: dict[int, Exception], tmp_path: Path
+) -> None:
+    assert run(store, tmp_path, limit=3).classified == 3
+    assert [photo.id for _, photo in store.unprocessed(10)] == [waiting[3].id]
+    assert run(store, tmp_path, limit=3).classified == 1
+
+
+def test_a_photo_that_fails_does_not_hold_up_the_others(
+    store: DatabaseStore,
+    mine: UserStore,
+    waiting: list[Photo],
+    answers: dict[int, Exception],
+    tmp_path: Path,
+) -> None:
+    answers[waiting[0].id] = RuntimeError("nobody foresaw this")
+    work = run(store, tmp_path)
+    assert (work.classified, work.waiting, work.days) == (3, 1, 1)
+    row = mine.day(DAY)
+    assert row is not None
+    assert (row.total_images, row.processed_images) == (4, 3)
+    answers.clear()
+    assert run(store, tmp_path).classified == 1
+
+
+def test_a_photo_that_was_deleted_meanwhile_is_passed_over(
+    store: DatabaseStore, waiting: list[Photo], answers: dict[int, Exception], tmp_path: Path
+) -> None:
+    answers[waiting[1].id] = Problem(404)
+    work = run(store, tmp_path)
+    assert (work.classified, work.waiting, work.failed) == (3, 0, 0)
+
+
+def test_a_database_that_does_not_answer_ends_the_run(
+    store: DatabaseStore, waiting: list[Photo], answers: dict[int, Exception], tmp_path: Path
+) -> None:
+    answers[waiting[0].id] = unavailable("The database does not answer.")
+    with pytest.raises(Problem) as refused:
+        run(store, tmp_path)
+    assert refused.value.status == 503
+    assert len(store.unprocessed(10)) == 4
+
+
+def test_lost_files_are_counted_as_failures_and_their_day_is_analysed(
+    store: DatabaseStore, mine: UserStore, waiting: list[Photo], tmp_path: Path
+) -> None:
+    work = run(store, tmp_path)
+    assert (work.failed, work.waiting, work.classified, work.days) == (4, 0, 0, 1)
+    assert store.unprocessed(10) == []
+    row = mine.day(DAY)
+    assert row is not None
+    assert (row.total_images, row.effort) == (4, "none")
