@@ -9,6 +9,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -57,7 +58,7 @@ def test_it_prepares_a_first_run(clone: Path):
     assert set(dotenv(clone)) == {"SECRET_KEY", "DATABASE_URL"}
     assert len(dotenv(clone)["SECRET_KEY"]) >= 32
     assert stat.S_IMODE((clone / ".env").stat().st_mode) == 0o600
-    with sqlite3.connect(clone / "weed_diversity.db") as database:
+    with closing(sqlite3.connect(clone / "weed_diversity.db")) as database:
         assert database.execute("select username, api_key from users").fetchall() == [
             ("owner", digest(key[1]))
         ]
@@ -71,7 +72,7 @@ def test_it_changes_nothing_when_run_again(clone: Path):
     assert "Key  " not in again.stdout
     assert "http://localhost:8123" in again.stdout
     assert dotenv(clone)["SECRET_KEY"] == secret
-    with sqlite3.connect(clone / "weed_diversity.db") as database:
+    with closing(sqlite3.connect(clone / "weed_diversity.db")) as database:
         assert database.execute("select count(*) from users").fetchone() == (1,)
 
 
@@ -116,7 +117,7 @@ def served(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, url: str) -> list[st
 def test_it_migrates_sqlite_before_it_serves(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     file = tmp_path / "weeds.db"
     assert served(monkeypatch, tmp_path, f"sqlite:///{file}")[1:] == ["-m", "gunicorn"]
-    with sqlite3.connect(file) as database:
+    with closing(sqlite3.connect(file)) as database:
         tables = {name for (name,) in database.execute("select name from sqlite_master where type = 'table'")}
     assert {"users", "analysis_sessions", "image_data", "diversity_metrics"} <= tables
 
