@@ -81,11 +81,10 @@ PROBLEM_KINDS = {
     ),
     "request-timeout": ProblemKind(408, N_("The request took too long to arrive.")),
     "request-too-large": ProblemKind(413, N_("The request is larger than this address takes.")),
-    "request-entity-too-large": ProblemKind(413, N_("The request is larger than this address takes.")),
-    "content-too-large": ProblemKind(413, N_("The request is larger than this address takes.")),
     "unsupported-media-type": ProblemKind(
         415, N_("The body is of a media type that this address does not take.")
     ),
+    "range-not-satisfiable": ProblemKind(416, N_("The photo ends before the part that was asked for.")),
     "idempotency-key-busy": ProblemKind(
         409, N_("The first request with this Idempotency-Key is still running.")
     ),

@@ -14,7 +14,7 @@ import pytest
 from jinja2 import UndefinedError
 
 from lib import calendars
-from lib.problems import Problem
+from lib.problems import Problem, of_http
 from lib.store.records import METRICS, DayRow
 from lib.web import render, season, static_files
 from lib.web.api_reference import type_of
@@ -406,7 +406,7 @@ def test_every_kind_of_problem_is_explained() -> None:
     raised = _kinds_raised()
     assert {"photo-damaged", "stale-form", "rate-limited", "not-found"} <= raised  # the reading works
     assert raised - set(PROBLEM_KINDS) == set()
-    assert {_of_status(status) for status in (400, 404, 405, 408, 413, 415)} <= set(PROBLEM_KINDS)
+    assert {of_http(status).kind for status in (400, 404, 405, 408, 413, 415, 416)} <= set(PROBLEM_KINDS)
 
 
 def test_a_refusal_is_said_in_the_language_of_the_page() -> None:
