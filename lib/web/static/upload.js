@@ -137,6 +137,11 @@ function show(entry, className, status, parts) {
 
 function taken(entry, result) {
   const image = result.image;
+  if (!image) {
+    // A guest is not shown a photo that the owner had already.
+    const reasons = result.problem ? [element("p", refusal(result.problem))] : [];
+    return show(entry, result.status, words.status[result.status], reasons);
+  }
   const level = image.label_level;
   const scientific = level === "species" || level === "genus" || level === "family";
   const parts = [];
