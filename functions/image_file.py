@@ -22,7 +22,7 @@ class Query(msgspec.Struct):
     width: Annotated[int, msgspec.Meta(ge=1, le=1280)] | None = None
 
 
-@operation("The photo, or a thumbnail of it", media_type="image/*", problems=(410,))
+@operation("The photo, or a thumbnail of it", media_type="image/*", problems=(410, 416, 422))
 def get(call: Call, path: IdPath, query: Query) -> Response:
     photo = call.mine.photo(path.id)
     files = call.services.photos

@@ -44,6 +44,12 @@ def test_a_part_can_be_asked_for(user: Client, path: str, photo: Callable[..., b
     assert (reply.status_code, reply.content) == (206, photo(1, size=(800, 600))[:10])
 
 
+def test_a_part_behind_the_end_is_refused(user: Client, path: str) -> None:
+    reply = user.get(path, headers={"Range": "bytes=999999999-"})
+    assert (reply.status_code, reply.headers["Content-Type"]) == (416, "application/problem+json")
+    assert reply.json()["type"].endswith("#range-not-satisfiable")
+
+
 @pytest.mark.parametrize("width", ["0", "-5", "wide", "99999"])
 def test_a_bad_width_is_named(user: Client, path: str, width: str) -> None:
     reply = user.get(f"{path}?width={width}")
