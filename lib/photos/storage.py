@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import re
 import secrets
@@ -16,6 +17,7 @@ from typing import BinaryIO
 
 from lib.problems import Problem
 
+LOG = logging.getLogger("weeds.storage")
 PHOTOS = "photos"
 THUMBNAILS = "thumbnails"
 _TEMPORARY = ".tmp-"
@@ -47,7 +49,8 @@ class PhotoFiles:
         """Store durably and return the relative path; file and name are on the disk when this returns.
 
         `digest` is the SHA-256 in lower-case hex, `extension` jpg, png, webp or heic (ValueError otherwise).
-        Problem 507 when the disk is full or read-only; nothing stays behind then, nor after any other error.
+        Problem 507 when the disk is full or read-only, 503 when it cannot be written to for another reason;
+        nothing stays behind then, nor after any other error.
         """
         if not _DIGEST.fullmatch(digest) or not _EXTENSION.fullmatch(extension) or session_id < 0:
             raise ValueError("not a session id, SHA-256 digest and known extension")
@@ -165,7 +168,9 @@ class PhotoFiles:
             for left in (temporary, place):
                 with suppress(OSError):
                     left.unlink()
-            if isinstance(error, OSError) and error.errno in _FULL:
+            if not isinstance(error, OSError):
+                raise
+            if error.errno in _FULL:
                 raise Problem(
                     507,
                     "Photo not stored",
@@ -173,7 +178,14 @@ class PhotoFiles:
                     "Nothing was kept; send it again later.",
                     kind="storage-full",
                 ) from None
-            raise
+            LOG.exception("photos cannot be written under %s", self.root)
+            raise Problem(
+                503,
+                "Photo not stored",
+                "The photo could not be stored: the server cannot write to its disk. "
+                "Nothing was kept; send it again later.",
+                kind="storage-unavailable",
+            ) from None
 
 
 def _make_folders(folder: Path, root: Path) -> None:

@@ -51,6 +51,9 @@ PROBLEM_KINDS = {
     "storage-full": ProblemKind(
         507, N_("The disk of this server is full. Nothing was kept; send the photo again later.")
     ),
+    "storage-unavailable": ProblemKind(
+        503, N_("The server cannot write to its disk. Nothing was kept; send the photo again later.")
+    ),
     "file-missing": ProblemKind(410, N_("The photo is known, but its file is not on this server.")),
     "nothing-to-confirm": ProblemKind(409, N_("The photo has no label yet, so there is nothing to confirm.")),
     "nothing-to-undo": ProblemKind(409, N_("The label of this photo was never changed.")),
@@ -122,6 +125,7 @@ OF_UPLOADS = (
     *(kind for kind in PROBLEM_KINDS if kind.startswith("photo-")),
     "not-yet-classified",
     "storage-full",
+    "storage-unavailable",
     "file-missing",
     "request-too-large",
     "unauthorized",

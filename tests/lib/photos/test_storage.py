@@ -119,6 +119,25 @@ def test_a_full_disk_is_a_problem_and_leaves_nothing(
     assert everything(files.root) == [kept]
 
 
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO, errno.ENOTDIR])
+@pytest.mark.parametrize("step", ["rename", "mkdir"])
+def test_a_disk_that_cannot_be_written_to_is_a_problem_too(
+    files: PhotoFiles, monkeypatch: pytest.MonkeyPatch, number: int, step: str
+) -> None:
+    kept = stored(files)
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Path, step, fail)
+    with pytest.raises(Problem) as caught:
+        stored(files, b"another", session=8)
+    monkeypatch.undo()
+    assert (caught.value.status, caught.value.kind) == (503, "storage-unavailable")
+    assert os.strerror(number) not in caught.value.detail
+    assert everything(files.root) == [kept]
+
+
 def test_other_errors_pass_and_leave_nothing(files: PhotoFiles, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any) -> None:
         raise KeyboardInterrupt
