@@ -17,7 +17,7 @@ from lib.classifier.taxonomy import Taxon
 from scripts.training import domain_fit, export, fit, measure, negatives, photos, strangers, write
 from scripts.training.domain_fit import Gate, Outputs
 
-CALIBRATION_PHOTOS = 300
+CALIBRATION_PHOTOS = 200
 FEATURES = ("energy", "similarity")
 
 
@@ -68,9 +68,9 @@ def run(arguments: argparse.Namespace) -> None:
     export.write_float(network, size, float_file)
     chosen = np.random.default_rng(arguments.seed).permutation(np.nonzero(side == 0)[0])[:CALIBRATION_PHOTOS]
     export.write_int8(float_file, int8_file, data.pixels[chosen], size)
-    comparison = compare(float_file, int8_file, data, side, size)
-    metrics["quantisation"] = comparison
-    file = int8_file if comparison["shipped"] == "int8" else float_file
+    metrics["quantisation"] = compare(float_file, int8_file, data, side, size)
+    file = int8_file if metrics["quantisation"]["shipped"] == "int8" else float_file
+    print(f"shipping {metrics['quantisation']['shipped']}", flush=True)
 
     trained = np.nonzero(side == 0)[0]
     prototypes = measure.prototypes(
@@ -209,10 +209,12 @@ def without_two_species(
         "softmax alone": judged(Gate(), Gate(), Gate()),
         "refusal learned in training": judged(*[domain_fit.OWN_REFUSAL] * 3),
     }
-    for names in (("energy",), ("similarity",), FEATURES):
-        gate = domain_fit.fit(names, val, strangers_, far)
-        variants["fitted on " + " and ".join(names)] = judged(
-            gate,
+    gates = {}
+    for names in (("energy",), FEATURES, domain_fit.SHIPPED):
+        title = "fitted on " + " and ".join(names)
+        gates[names] = domain_fit.fit(names, val, strangers_, far)
+        variants[title] = judged(
+            gates[names],
             domain_fit.fit(names, val, strangers_[1:], far),
             domain_fit.fit(names, val, strangers_[:1], far),
         )
@@ -223,7 +225,8 @@ def without_two_species(
         }
         for name in FEATURES
     }
-    return StrangerRun(gate, val, {"variants": variants, "auroc": separation, "shipped": list(variants)[-1]})
+    figures = {"variants": variants, "auroc": separation, "shipped": title, "temperature": temperature}
+    return StrangerRun(gates[domain_fit.SHIPPED], val, figures)
 
 
 def compare(

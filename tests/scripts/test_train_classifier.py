@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from lib.classifier.taxonomy import Taxon
-from scripts.training import domain_fit, measure, negatives, photos, strangers
+from scripts.training import card, domain_fit, measure, negatives, photos, strangers
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -277,3 +278,16 @@ def test_photos_of_other_things_are_cut_the_same_way_each_time(tmp_path: Path) -
     cut = strangers.crops(groups["objects"], 4, seed=3)
     assert cut.shape == (5, 3, 150, 150)
     assert (cut == strangers.crops(groups["objects"], 4, seed=3)).all()
+
+
+def test_the_shipped_card_is_what_its_figures_say() -> None:
+    starter = ROOT / "lib" / "classifier" / "starter"
+    document, metrics = (
+        json.loads((starter / name).read_text("utf-8")) for name in ("model.json", "metrics.json")
+    )
+    assert (starter / "MODEL_CARD.md").read_text("utf-8") == card.text(document, metrics)
+
+
+def test_intervals_and_absent_figures_are_printed_plainly() -> None:
+    assert card.interval(measure.share(9, 10)) == "90.0 % (59.6 to 98.2)"
+    assert card.interval(measure.share(0, 0)) == "– (0.0 to 100.0)"
