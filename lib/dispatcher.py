@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import time
 from collections.abc import Sequence
@@ -287,6 +288,10 @@ def _http_problem(error: HTTPException) -> Response:
 def _unexpected(error: Exception) -> Response:
     if type(error).__module__ == "gunicorn.http.errors":  # the body broke HTTP's rules while it was read
         return _problem(of_http(400))
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        # Large bodies wait in temporary files while they are read, before any function has them in hand.
+        observe.LOG.error("the disk is full", exc_info=error)
+        return _problem(Problem(507, detail="The disk of this server is full.", kind="disk-full"))
     observe.LOG.error(
         "unexpected failure", exc_info=error, extra={"request_id": getattr(g, "request_id", "")}
     )

@@ -397,6 +397,28 @@ class TestAnswers:
         assert line["request_id"] == document["request_id"]
         assert "hunter22" in line["exc_info"]
 
+    def test_a_disk_that_fills_while_a_body_is_read_is_said_to_be_full(
+        self, module: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        source = (
+            'from lib.operations import operation\n\n@operation("x", status=201)\n'
+            "def post(call) -> dict[str, int]:\n    return {'files': len(call.request.files)}\n"
+        )
+        table = [Function("x", module(source), ("/x",), ("POST",), auth="public", body_limit=10_000_000)]
+        client = create_app(table, settings()).test_client()
+
+        def send() -> TestResponse:
+            # Large enough to be put into a temporary file.
+            return client.post("/x", data={"file": (BytesIO(b"x" * 2_000_000), "a.jpg")})
+
+        assert send().json == {"files": 1}
+
+        def full(*_: Any, **__: Any) -> None:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr("werkzeug.formparser.SpooledTemporaryFile", full)
+        assert problem(send(), 507)["type"].endswith("#disk-full")
+
     def test_a_function_without_users_to_ask_has_nothing_of_its_own(self, module: Any, settings: Any) -> None:
         app = create_app([Function("who", module(WHO), ("/who",), ("POST",), auth="public")], settings())
         problem(app.test_client().post("/who"), 401)
