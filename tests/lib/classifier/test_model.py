@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from PIL import Image
 
@@ -158,8 +160,6 @@ def test_a_file_that_is_no_model_is_refused(make_folder: MakeFolder) -> None:
 
 def write_again(path: Path) -> Path:
     """Sign what lies in the folder now."""
-    import json
-
     raw = json.loads((path / "model.json").read_text())
     raw["sha256"] = {name: digest(path / name) for name in raw["sha256"]}
     (path / "model.json").write_text(json.dumps(raw))
@@ -167,8 +167,6 @@ def write_again(path: Path) -> Path:
 
 
 def test_a_graph_with_other_names_is_refused(make_folder: MakeFolder) -> None:
-    import onnx
-
     path = make_folder()
     graph = onnx.load(path / "model.onnx")
     graph.graph.input[0].name = "pixels"
@@ -186,6 +184,21 @@ def test_prototypes_of_another_length_are_refused(make_folder: MakeFolder) -> No
     path = make_folder(out_of_domain=block, sha256={name: digest(path / name) for name in files})
     with pytest.raises(ModelUnavailable, match=r"length of model\.onnx's embedding"):
         Classifier(path)
+
+
+def test_an_embedding_that_is_no_row_of_numbers_is_refused(make_folder: MakeFolder) -> None:
+    path = make_folder()
+    graph = onnx.load(path / "model.onnx")
+    # Before flattening, the mean colour is 1 x 3 x 1 x 1.
+    graph.graph.node[0].output[0] = "embedding"
+    graph.graph.node[1].input[0] = "embedding"
+    graph.graph.node[1].output[0] = graph.graph.node[2].input[0] = "flat"
+    del graph.graph.output[1].type.tensor_type.shape.dim[:]
+    for length in (1, 3, 1, 1):
+        graph.graph.output[1].type.tensor_type.shape.dim.add().dim_value = length
+    onnx.save(graph, path / "model.onnx")
+    with pytest.raises(ModelUnavailable, match="one embedding"):
+        Classifier(write_again(path))
 
 
 def test_the_process_has_one_classifier_loaded_once(
