@@ -15,7 +15,6 @@ from lib.operations import operation
 from lib.problems import Problem
 from lib.scope import IdPath, possible_day
 from lib.shapes import DayMetrics, ImageShape
-from lib.store.records import Photo
 
 
 class Change(msgspec.Struct, forbid_unknown_fields=True):
@@ -60,29 +59,36 @@ def patch(call: Call, path: IdPath, body: Change) -> Changed:
             errors=[{"field": name, "reason": reason} for name in asked or ["body"]],
         )
     store = call.mine
-    before = store.photo(path.id)
+    session_id = store.photo(path.id).session_id
     now = datetime.now(UTC)
-    if body.label is not None:
-        label = human_label(body.label, call.settings.model_dir)
-        after = store.label_photo(path.id, label.name, label.level, now)
-    elif body.confirm:
-        after = store.confirm_photo(path.id, now)
-    elif body.undo:
-        after = store.undo_label(path.id)
-    else:
-        assert body.date is not None
-        after = store.move_photo(path.id, possible_day(body.date))
-    metrics = _recomputed(call, after.session_id, {before.date, after.date})
+    label = human_label(body.label, call.settings.model_dir) if body.label is not None else None
+    # One transaction: a crash between the change and its analysis would leave a pooled day behind.
+    with store.day_transaction(session_id):
+        before = store.photo(path.id)
+        if label is not None:
+            after = store.label_photo(path.id, label.name, label.level, now)
+        elif body.confirm:
+            after = store.confirm_photo(path.id, now)
+        elif body.undo:
+            after = store.undo_label(path.id)
+        else:
+            assert body.date is not None
+            after = store.move_photo(path.id, possible_day(body.date))
+        metrics = _recomputed(call, session_id, {before.date, after.date})
     return Changed(shapes.image(store.photo(path.id)), metrics)
 
 
 @operation("Delete a photo")
 def delete(call: Call, path: IdPath) -> Deleted:
     store = call.mine
-    photo: Photo = store.photo(path.id)
+    session_id = store.photo(path.id).session_id
+    with store.day_transaction(session_id):
+        photo = store.photo(path.id)
+        lost = store.delete_photo(path.id)
+        metrics = _recomputed(call, session_id, {photo.date})
     # The row goes first: a crash here leaves a file without a row, which the next sweep removes.
-    call.services.photos.delete(store.delete_photo(path.id))
-    return Deleted(_recomputed(call, photo.session_id, {photo.date}))
+    call.services.photos.delete(lost)
+    return Deleted(metrics)
 
 
 def _recomputed(call: Call, session_id: int, days: set[dt.date]) -> dict[str, DayMetrics | None]:

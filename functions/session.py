@@ -59,8 +59,10 @@ _CHECKED = ("session_name", "start_date", "end_date", "timezone", "latitude", "l
 @operation("Delete a session with its photos and days", status=204)
 def delete(call: Call, path: IdPath) -> None:
     store = call.mine
-    deleted = store.delete_session(path.id)
+    # One transaction: a crash before the pooled days are mended would leave them old.
+    with store.day_transaction(path.id):
+        deleted = store.delete_session(path.id)
+        analysis.recompute_pooled(store, deleted.dates)
     # The rows are gone first: a crash here leaves files without rows, which the next sweep removes.
     for photo_path in deleted.paths:
         call.services.photos.delete(photo_path)
-    analysis.recompute_pooled(store, deleted.dates)

@@ -127,6 +127,27 @@ def test_a_crash_before_the_pooled_day_leaves_the_session_s_day_marked(
     assert store.stale_days() == []
 
 
+def test_a_change_and_its_analysis_hold_together_or_not_at_all(mine: UserStore, field: Session) -> None:
+    south = mine.create_session("south field", timezone="Asia/Tokyo")
+    add(mine, field, 1, "Zea mays")
+    other = add(mine, south, 2, "Poa annua")
+    for session in (field, south):
+        analysis.recompute(mine, session.id, [DAY])
+    before = mine.day(DAY)
+
+    def interrupted() -> None:
+        with mine.day_transaction(south.id):
+            mine.delete_photo(other.id)
+            analysis.recompute(mine, south.id, [DAY])
+            assert mine.day(DAY) != before
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert mine.photo(other.id).label == "Poa annua"
+    assert mine.day(DAY) == before
+
+
 def test_runs_at_once_end_like_one(mine: UserStore, field: Session) -> None:
     south = mine.create_session("south field", timezone="Asia/Tokyo")
     for number in range(1, 7):
