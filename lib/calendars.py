@@ -141,12 +141,12 @@ def _scale(presented: Metric, values: Sequence[float]) -> Scale:
         return Scale([float(threshold) for threshold in presented.thresholds], "fixed")
     # Lower bounds of the four quarters of the year's days, so that each of levels 1 to 4 holds a quarter of them.
     return Scale(
-        [_quantile(values, quarter / 4) for quarter in range(4)] if values else [0.0] * 4,
+        [quantile(values, quarter / 4) for quarter in range(4)] if values else [0.0] * 4,
         "quartiles of the year",
     )
 
 
-def _quantile(values: Sequence[float], share: float) -> float:
+def quantile(values: Sequence[float], share: float) -> float:
     """The linear-interpolation quantile of sorted values (Hyndman & Fan type 7)."""
     position = share * (len(values) - 1)
     below = int(position)

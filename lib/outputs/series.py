@@ -105,14 +105,7 @@ def _scale(values: Sequence[float]) -> dict[str, float]:
     """Range and quartiles (linear interpolation) of the values; those of an index when there is none."""
     ordered = sorted(values) or [0.0, 1.0]
     names = {"min": 0.0, "q25": 0.25, "q50": 0.5, "q75": 0.75, "max": 1.0}
-    return {name: _quantile(ordered, share) for name, share in names.items()}
-
-
-def _quantile(ordered: Sequence[float], share: float) -> float:
-    position = share * (len(ordered) - 1)
-    below = int(position)
-    above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (ordered[above] - ordered[below]) * (position - below)
+    return {name: calendars.quantile(ordered, share) for name, share in names.items()}
 
 
 def _statistics(rows: Sequence[DayRow], metric: str) -> dict[str, float | None]:
