@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import secrets
 import socket
 import subprocess
@@ -32,10 +33,16 @@ class Memory:
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-    return port
+    """A port that nobody listens on, below those that the system gives to callers.
+
+    Asking again and again for a port that is not open yet would else reach itself, sooner or later: a caller may
+    be given the very port it calls.
+    """
+    for port in random.sample(range(20000, 30000), 100):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)):
+                return port
+    raise RuntimeError("no free port between 20000 and 30000")
 
 
 class Server:
@@ -169,7 +176,7 @@ class Server:
         request = b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
         while time.perf_counter() < deadline:
             if self.process.poll() is not None:
-                raise RuntimeError(f"the server ended; see {self.folder / 'server.log'}")
+                raise RuntimeError(f"the server ended: {self._last_words()}")
             try:
                 with socket.create_connection(("127.0.0.1", self.port), timeout=START_SECONDS) as connection:
                     connection.sendall(request)
@@ -178,7 +185,11 @@ class Server:
             except ConnectionError:
                 pass
             time.sleep(POLL_SECONDS)
-        raise RuntimeError("no 200 on /health in time")
+        self.stop()
+        raise RuntimeError(f"no 200 on /health in time: {self._last_words()}")
+
+    def _last_words(self) -> str:
+        return (self.folder / "server.log").read_text(encoding="utf-8", errors="replace")[-2000:]
 
 
 class Peak:
