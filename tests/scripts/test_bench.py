@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from scripts import bench
-from scripts.benchmarks import imports, make_photos
+from scripts.benchmarks import imports, make_photos, startup
 from scripts.benchmarks.server import Peak, Server
 
 
@@ -45,6 +45,15 @@ def test_it_prepares_a_user_whose_key_opens_the_server(tmp_path: Path):
 def test_it_says_when_a_server_ends_at_once(tmp_path: Path):
     with pytest.raises(RuntimeError, match="the server ended"):
         Server(tmp_path, command=[sys.executable, "-c", "raise SystemExit(1)"]).start()
+
+
+def test_it_starts_both_in_turn_as_often_as_asked(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(startup, "compile_all", lambda: None)
+    found = startup.measure(2)
+    assert found["runs"] == 2
+    # Every start got its own first 200, of the process that was started for it.
+    assert 0 < found["bare_flask_range_ms"][0] <= found["bare_flask_ms"] <= found["bare_flask_range_ms"][1]
+    assert found["ratio"] == pytest.approx(found["ours_ms"] / found["bare_flask_ms"], rel=0.01)
 
 
 def test_it_makes_distinct_photos_of_twelve_megapixels(
