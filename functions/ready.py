@@ -1,4 +1,7 @@
-"""GET /ready: may this machine be sent requests? Names everything that is not in order."""
+"""GET /ready: may this machine be sent requests? Names everything that is not in order.
+
+It imports every function, with NumPy and Pillow: whether a machine is alive is better asked of /health.
+"""
 
 from __future__ import annotations
 
@@ -74,10 +77,9 @@ def _writable(folder: Path) -> bool:
 def _database(call: Call) -> list[str]:
     from lib.store import migrate
 
-    assert call.settings.database_url is not None
     try:
         call.services.database.ping()
-        waiting = migrate.pending(call.settings.database_url)
+        waiting = migrate.pending_on(call.services.database.db)
     except Problem as problem:
         return [f"database: {problem.detail}"]
     except Exception:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated
 
 import msgspec
 from flask import Response
@@ -11,20 +10,14 @@ from flask import Response
 from lib import operations, shapes
 from lib.dispatcher import Call
 from lib.operations import operation
-from lib.scope import check_place
+from lib.scope import Description, Latitude, Longitude, SessionName, Zone
 from lib.shapes import SessionShape
-
-Name = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
-Description = Annotated[str, msgspec.Meta(max_length=2000)]
-Latitude = Annotated[float, msgspec.Meta(ge=-90, le=90)]
-Longitude = Annotated[float, msgspec.Meta(ge=-180, le=180)]
-Zone = Annotated[str, msgspec.Meta(max_length=64, examples=["Asia/Tokyo"])]
 
 
 class NewSession(msgspec.Struct, forbid_unknown_fields=True):
     """Without a time zone the site's is used; coordinates come in pairs."""
 
-    session_name: Name
+    session_name: SessionName
     description: Description = ""
     start_date: date | None = None
     end_date: date | None = None
@@ -46,10 +39,8 @@ def get(call: Call) -> Sessions:
 
 @operation("A new session", status=201, problems=(422,))
 def post(call: Call, body: NewSession) -> SessionShape:
-    name = body.session_name.strip()
-    check_place(name, body.start_date, body.end_date, body.timezone, body.latitude, body.longitude)
     made = call.mine.create_session(
-        session_name=name,
+        session_name=body.session_name.strip(),
         description=body.description,
         start_date=body.start_date,
         end_date=body.end_date,

@@ -12,8 +12,9 @@ from flask import Response
 
 from lib import operations, shapes
 from lib.dispatcher import Call
-from lib.intake import MAX_FILES, Incoming, Intake, Outcome, Receipt
+from lib.intake import Incoming, Intake, Outcome, Receipt
 from lib.operations import operation
+from lib.photos.identify import MAX_FILES
 from lib.problems import Problem, not_found
 from lib.scope import Identifier, possible_day
 from lib.shapes import DayMetrics, ImageShape

@@ -11,6 +11,7 @@ from flask import Response
 from lib import auth, operations
 from lib.dispatcher import Call
 from lib.operations import operation
+from lib.photos.identify import MAX_FILES
 from lib.problems import not_found, unauthorized
 from lib.scope import Identifier, possible_day
 from lib.web.page import HTML, Page
@@ -18,8 +19,6 @@ from lib.web.receipt import script_words, tell
 
 if TYPE_CHECKING:
     from lib.store.database import UserStore
-
-MAX_FILES = 50
 
 
 class Query(msgspec.Struct):
@@ -93,7 +92,9 @@ def post(call: Call) -> Response:
         session_id=None if guest else receipt.session_id,
         several_sessions=not guest and len(owner.sessions()) > 1,
     )
-    status = 201 if receipt.created else 200 if receipt.session_id else 422
+    refused = {outcome.problem.status for outcome in receipt.outcomes if outcome.problem}
+    nothing = refused.pop() if len(refused) == 1 else 422
+    status = 201 if receipt.created else 200 if taken else nothing
     return Response(html, status=status, headers=page.headers)
 
 

@@ -13,11 +13,10 @@ from typing import Any, Protocol
 
 from lib.diversity.day_columns import day_columns
 from lib.photos.duplicates import Item, Membership, cluster
-from lib.store.records import DayRow, Photo, ProcessingRow, Session
+from lib.store.records import NOT_A_PLANT, DayRow, Photo, ProcessingRow, Session
 
 # Part of every inputs_digest: raise it when the same photos must give another row.
 ANALYSIS_VERSION = "1"
-NOT_A_PLANT = "not_a_plant"
 # A model is sure of a species from here on (the label rule); below, a prediction counts as low confidence.
 LOW_CONFIDENCE = 0.7
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -26,7 +27,6 @@ from lib.store.database import UserStore
 from lib.store.records import DayRow, NewPhoto, Photo, Session
 
 LOG = logging.getLogger("weeds.intake")
-MAX_FILES = 50
 LONGEST_FILENAME = 255
 
 
@@ -64,10 +64,12 @@ class Receipt:
 
     def for_guest(self) -> Receipt:
         """What somebody may know who drops photos in for another: of their own photos all, of the rest nothing."""
-        outcomes = [
-            replace(outcome, photo=None) if outcome.status == "duplicate" else outcome
-            for outcome in self.outcomes
-        ]
+        outcomes = []
+        for outcome in self.outcomes:
+            own = outcome.photo if outcome.status == "created" else None
+            # A cluster and what it resembles would speak of the host's photos.
+            shown = own and replace(own, cluster_id=None, similarity_score=None)
+            outcomes.append(replace(outcome, photo=shown))
         return replace(self, outcomes=outcomes, days={})
 
     @property
@@ -89,8 +91,7 @@ class Intake:
     ) -> Receipt:
         """Take every file that is a photo; the others are refused one by one, each with its reason.
 
-        Without a session, the first photo taken makes one in the site's `timezone` (IANA); a request that is
-        refused whole leaves none behind.
+        Without a session, the first photo that can be taken makes one in the site's `timezone` (IANA).
         A photo is on disk and in the database before it is classified, so that a crash at any instant loses none
         that was acknowledged. Whatever ends the work early, the days touched so far are analysed.
         """
@@ -107,7 +108,8 @@ class Intake:
                     session = session or self.store.session(receipt.session_id)
         finally:
             if receipt.session_id is not None:
-                analysis.recompute(self.store, receipt.session_id, touched)
+                with _deleted_meanwhile():
+                    analysis.recompute(self.store, receipt.session_id, touched)
         receipt.outcomes = [self._renewed(outcome) for outcome in receipt.outcomes]
         for day in sorted(touched):
             row = self.store.day(day, receipt.session_id)
@@ -122,8 +124,9 @@ class Intake:
     def classify(self, photo: Photo, image: Image.Image | None = None) -> Problem | None:
         """Ask the model about a stored photo and keep its answer; the problem says why there is none.
 
-        A photo that can no longer be read or decoded is marked as processed without a prediction, so that it is
-        not tried for ever; one that waits for the model stays unprocessed.
+        A photo that cannot be decoded, or that the model fails on, is marked as processed without a prediction, so
+        that it is not tried for ever. One that waits for the model, or whose file is missing, stays unprocessed:
+        the model or the disk may come back.
         """
         try:
             if image is None:
@@ -136,10 +139,13 @@ class Intake:
             return _waiting("The photo is kept. It is not classified yet, because no model can be loaded.")
         except classifier.Busy:
             return _waiting("The photo is kept. It is classified as soon as the photos before it are.")
-        except (Problem, OSError) as error:
+        except FileNotFoundError:
+            LOG.error("the file of photo %d is missing", photo.id)
+            return _lost()
+        except Exception as error:
             LOG.exception("photo %d cannot be classified", photo.id)
             self.store.mark_failed(photo.id)
-            return error if isinstance(error, Problem) else _lost()
+            return error if isinstance(error, Problem) else _failed()
         self.store.save_prediction(
             photo.id, prediction_record(found, model.name), found.label, found.label_level
         )
@@ -183,12 +189,18 @@ class Intake:
             low_resolution=header.low_resolution,
             fingerprint=fingerprint(decoded.image),
         )
-        # When this fails the file stays for the sweep: a commit that was cut short may have made the row.
-        photo, created = self.store.add_photo(new)
+        try:
+            photo, created = self.store.add_photo(new)
+        except Problem as problem:
+            # The file stays for the sweep: a commit that was cut short may have made the row.
+            return Outcome(name, "rejected", problem=problem)
         if not created:  # the same bytes came in beside this request
             self.files.delete(path)
             return self._duplicate(name, photo)
-        return Outcome(name, "created", photo, self.classify(photo, decoded.image))
+        waiting = None
+        with _deleted_meanwhile():
+            waiting = self.classify(photo, decoded.image)
+        return Outcome(name, "created", photo, waiting)
 
     def _duplicate(self, name: str, photo: Photo) -> Outcome:
         """Sending a photo again is also how a person asks again about one that is not classified yet."""
@@ -199,7 +211,31 @@ class Intake:
         """The outcome with the photo as it stands after classification and clustering."""
         if outcome.photo is None:
             return outcome
-        return Outcome(outcome.filename, outcome.status, self.store.photo(outcome.photo.id), outcome.problem)
+        try:
+            return replace(outcome, photo=self.store.photo(outcome.photo.id))
+        except Problem as problem:
+            if problem.status != 404:
+                raise
+            return Outcome(outcome.filename, "rejected", problem=problem)
+
+
+@contextmanager
+def _deleted_meanwhile() -> Iterator[None]:
+    """Passes over the 404 of a photo or session that somebody deleted while its upload was running."""
+    try:
+        yield
+    except Problem as problem:
+        if problem.status != 404:
+            raise
+
+
+def _failed() -> Problem:
+    return Problem(
+        500,
+        "Classification failed",
+        "The photo is kept, but the model failed on it. Name it yourself.",
+        kind="classification-failed",
+    )
 
 
 def _lost() -> Problem:

@@ -9,8 +9,8 @@ from pathlib import Path
 from lib.classifier import ModelUnavailable, Taxon
 from lib.classifier.taxonomy import read_labels
 from lib.problems import FieldError, invalid
+from lib.store.records import NOT_A_PLANT
 
-NOT_A_PLANT = "not_a_plant"
 UNKNOWN = "unknown"
 _SOME_SPECIES = ("sp", "sp.", "spp", "spp.")  # "Veronica sp." says the genus and leaves the species open
 _WORD = r"[^\W\d_]+(?:-[^\W\d_]+)*\.?"

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
-from lib.config import is_timezone
-from lib.problems import FieldError, Problem, invalid, not_found
+from lib.problems import Problem, invalid, not_found
 
 if TYPE_CHECKING:
     from lib.store.interface import ReadStore
@@ -69,24 +68,9 @@ def possible_day(day: date) -> date:
     return day
 
 
-def check_place(
-    session_name: str,
-    start_date: date | None,
-    end_date: date | None,
-    timezone: str | None,
-    latitude: float | None,
-    longitude: float | None,
-) -> None:
-    """422 naming every field of a session that contradicts the world or another field."""
-    errors: list[FieldError] = []
-    if not session_name or not session_name.isprintable():
-        errors.append({"field": "session_name", "reason": "must hold visible characters, on one line"})
-    if start_date and end_date and end_date < start_date:
-        errors.append({"field": "end_date", "reason": "lies before start_date"})
-    if timezone is not None and not is_timezone(timezone):
-        errors.append({"field": "timezone", "reason": "is not an IANA time zone such as Asia/Tokyo"})
-    if (latitude is None) != (longitude is None):
-        missing = "latitude" if latitude is None else "longitude"
-        errors.append({"field": missing, "reason": "latitude and longitude are given together"})
-    if errors:
-        raise invalid(errors)
+# The fields of a session, as its two endpoints take them; the store refuses what contradicts another field.
+SessionName = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+Description = Annotated[str, msgspec.Meta(max_length=2000)]
+Latitude = Annotated[float, msgspec.Meta(ge=-90, le=90)]
+Longitude = Annotated[float, msgspec.Meta(ge=-180, le=180)]
+Zone = Annotated[str, msgspec.Meta(min_length=1, max_length=64, examples=["Asia/Tokyo"])]

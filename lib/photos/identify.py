@@ -9,6 +9,7 @@ from lib.photos import foreign, heif, jpeg, png, webp
 from lib.photos.facts import Animated, Malformed
 from lib.problems import Problem
 
+MAX_FILES = 50  # in one request
 MAX_BYTES = 10 * 1024 * 1024
 MAX_PIXELS = 60_000_000
 MIN_SIDE = 128

@@ -68,13 +68,6 @@ class PhotoFiles:
         for small in self._thumbnails_of(path):
             small.unlink(missing_ok=True)
 
-    def iter_paths(self) -> Iterator[str]:
-        """The relative paths of all stored photos, in no order; other files are passed over."""
-        for place in self._files(PHOTOS):
-            path = place.relative_to(self.root).as_posix()
-            if _PATH.fullmatch(path):
-                yield path
-
     def sweep(self, known: Iterable[str], older_than: timedelta) -> SweepReport:
         """Remove what crashes left: photos without a row, half-written files, thumbnails without a photo.
 

@@ -22,6 +22,10 @@ METRICS = (
 )
 
 
+# What a person labels a photo that shows no plant.
+NOT_A_PLANT = "not_a_plant"
+
+
 @dataclass(frozen=True, slots=True)
 class DayRow:
     """One row of `diversity_metrics`: what the photos of one local day come to.

@@ -205,14 +205,18 @@ class SessionRows:
 
 def _refuse_impossible(values: dict[str, Any]) -> None:
     errors: list[FieldError] = []
-    if not str(values["session_name"] or "").strip():
-        errors.append({"field": "session_name", "reason": "must not be empty"})
+    name = str(values["session_name"] or "")
+    if not name.strip() or not name.isprintable():
+        errors.append({"field": "session_name", "reason": "must hold visible characters, on one line"})
     if not is_timezone(str(values["timezone"])):
         errors.append({"field": "timezone", "reason": "must be an IANA time zone such as Asia/Tokyo"})
     for name, limit in (("latitude", 90), ("longitude", 180)):
         value = values[name]
         if value is not None and not -limit <= value <= limit:
             errors.append({"field": name, "reason": f"must be between -{limit} and {limit}"})
+    if (values["latitude"] is None) != (values["longitude"] is None):
+        missing = "latitude" if values["latitude"] is None else "longitude"
+        errors.append({"field": missing, "reason": "latitude and longitude are given together"})
     start, end = values["start_date"], values["end_date"]
     if start is not None and end is not None and start > end:
         errors.append({"field": "end_date", "reason": "must not be before start_date"})

@@ -43,6 +43,9 @@ PROBLEM_KINDS = {
     "not-yet-classified": ProblemKind(
         503, N_("The photo is safe, but not classified yet. It will be as soon as the model is free.")
     ),
+    "classification-failed": ProblemKind(
+        500, N_("The photo is safe, but the model failed on it. Give it a name yourself.")
+    ),
     "classifier-busy": ProblemKind(503, N_("Other photos are being classified. Try again in a few seconds.")),
     "model-unavailable": ProblemKind(
         503,

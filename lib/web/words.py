@@ -7,6 +7,7 @@ from datetime import date
 from itertools import pairwise
 from typing import Any
 
+from lib.store.records import NOT_A_PLANT
 from lib.taxa import common_name
 from lib.web.languages import FIRST_WEEKDAY, translation
 
@@ -94,7 +95,6 @@ METRIC_WORDS = {
     ),
     "total_images": MetricWords(N_("Photos"), N_("photos"), N_("How many photos were taken."), 0),
 }
-NOT_A_PLANT = "not_a_plant"
 UNKNOWN = "unknown"
 VERY_SURE = 0.9
 

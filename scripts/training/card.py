@@ -44,7 +44,7 @@ def text(document: dict[str, Any], metrics: dict[str, Any]) -> str:
 
 def _head(document: dict[str, Any], metrics: dict[str, Any]) -> str:
     species = list(metrics["recall"])
-    return f"""# {document["name"]} {document["version"]}
+    return f"""# Model card of {document["name"]} {document["version"]}
 
 Names the species of a plant seedling photographed from above, out of {len(species)}: {", ".join(species)}.
 {document["architecture"]}, {document["input_size"][0]} x {document["input_size"][1]} pixels, {document["quantisation"]}.

@@ -49,6 +49,8 @@ def test_the_newest_comes_first(user: Client) -> None:
         ({"session_name": "x" * 101}, ["session_name"]),
         ({"session_name": "two\nlines"}, ["session_name"]),
         ({"session_name": "nul\x00"}, ["session_name"]),
+        ({"session_name": "bell\x07"}, ["session_name"]),
+        ({"session_name": "\u202eback"}, ["session_name"]),
         ({"session_name": None}, ["session_name"]),
         ({"description": "x" * 2001}, ["description"]),
         ({"timezone": "Mars/Olympus"}, ["timezone"]),

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from lib import scope
 from lib.problems import Problem
@@ -84,33 +82,3 @@ class TestPossibleDay:
     @pytest.mark.parametrize("day", [date(1989, 12, 31), date(1, 1, 1), date(9999, 12, 31)])
     def test_others_are_refused(self, day: date) -> None:
         assert fields(422, scope.possible_day, day) == ["date"]
-
-
-class TestPlace:
-    def test_a_field_in_hokkaido_passes(self) -> None:
-        scope.check_place("北の畑", date(2025, 5, 1), date(2025, 5, 1), "Asia/Tokyo", 43.1, 141.4)
-        scope.check_place("x", None, None, None, None, None)
-        scope.check_place("x", None, None, None, 0.0, 0.0)
-
-    @pytest.mark.parametrize("name", ["", "two\nlines", "bell\a", "\u202eback", "\ud800"])
-    def test_a_name_is_one_visible_line(self, name: str) -> None:
-        assert fields(422, scope.check_place, name, None, None, None, None, None) == ["session_name"]
-
-    def test_coordinates_come_in_pairs(self) -> None:
-        assert fields(422, scope.check_place, "x", None, None, None, 43.1, None) == ["longitude"]
-        assert fields(422, scope.check_place, "x", None, None, None, None, 141.4) == ["latitude"]
-
-    def test_everything_that_is_wrong_is_named(self) -> None:
-        found = fields(422, scope.check_place, "", date(2025, 5, 2), date(2025, 5, 1), "Mars/Gale", 1.0, None)
-        assert found == ["session_name", "end_date", "timezone", "longitude"]
-
-    @given(st.text(), st.text())
-    def test_no_text_is_a_failure(self, name: str, zone: str) -> None:
-        try:
-            scope.check_place(name, None, None, zone, None, None)
-        except Problem as problem:
-            named = {error["field"] for error in problem.errors}
-        else:
-            assert name.isprintable()
-            return
-        assert named <= {"session_name", "timezone"}

@@ -1,0 +1,142 @@
+"""One photo's way in, where things go wrong between its steps; the whole way is in test_upload.py."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from lib import classifier
+from lib.config import STARTER_MODEL
+from lib.intake import Incoming, Intake, Receipt
+from lib.photos.storage import PhotoFiles
+from lib.problems import Problem
+from lib.store.database import DatabaseStore, UserStore
+
+DAY = date(2025, 6, 1)
+
+
+def picture(shade: int) -> bytes:
+    out = BytesIO()
+    Image.effect_noise((24, 18), 60 + shade).resize((320, 240)).convert("RGB").save(out, "JPEG")
+    return out.getvalue()
+
+
+@pytest.fixture
+def mine(store: DatabaseStore) -> Iterator[UserStore]:
+    user = store.create_user("hana", "hana@example.org", "d" * 64, "hana1234", ("read", "write"))
+    with store.connection():
+        yield store.for_user(user.id)
+
+
+@pytest.fixture
+def intake(mine: UserStore, tmp_path: Path) -> Intake:
+    return Intake(mine, PhotoFiles(tmp_path / "data"), STARTER_MODEL)
+
+
+def send(intake: Intake, *photos: bytes) -> Receipt:
+    incoming = [Incoming(f"{i}.jpg", BytesIO(data)) for i, data in enumerate(photos)]
+    return intake.receive(intake.store.newest_session(), DAY, incoming, "Asia/Tokyo")
+
+
+def test_a_model_that_fails_on_a_photo_costs_only_its_name(
+    intake: Intake, mine: UserStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = classifier.get(STARTER_MODEL)
+    real, calls = model.classify, []
+
+    def failing(image: Image.Image) -> classifier.Classification:
+        calls.append(image)
+        if len(calls) == 1:
+            raise RuntimeError("inference broke")
+        return real(image)
+
+    monkeypatch.setattr(model.__class__, "classify", lambda self, image: failing(image))
+    first, second = send(intake, picture(1), picture(2)).outcomes
+    assert first.problem is not None
+    assert (first.status, first.problem.kind, first.problem.status) == (
+        "created", "classification-failed", 500,
+    )  # fmt: skip
+    assert "inference broke" not in str(first.problem.as_dict())
+    assert first.photo is not None
+    assert (first.photo.label, first.photo.is_processed) == (None, True)  # not tried for ever
+    assert second.photo is not None
+    assert second.photo.prediction is not None
+    row = mine.day(DAY)
+    assert row is not None
+    assert (row.total_images, row.processed_images) == (2, 1)
+
+
+def test_a_photo_deleted_while_its_upload_runs_is_said_to_be_gone(
+    intake: Intake, mine: UserStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    classify = intake.classify
+
+    def meanwhile(photo, image=None):  # type: ignore[no-untyped-def]
+        mine.delete_photo(photo.id)
+        return classify(photo, image)
+
+    monkeypatch.setattr(intake, "classify", meanwhile)
+    (outcome,) = send(intake, picture(1)).outcomes
+    assert outcome.problem is not None
+    assert (outcome.status, outcome.photo, outcome.problem.status) == ("rejected", None, 404)
+
+
+def test_a_session_deleted_while_its_upload_runs_refuses_the_rest(
+    intake: Intake, mine: UserStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = mine.create_session("Plot 1", timezone="Asia/Tokyo")
+    put = intake.files.put
+
+    def meanwhile(*args, **options):  # type: ignore[no-untyped-def]
+        path = put(*args, **options)
+        if mine.newest_session() is not None:
+            mine.delete_session(session.id)
+        return path
+
+    monkeypatch.setattr(intake.files, "put", meanwhile)
+    outcomes = send(intake, picture(1)).outcomes
+    assert [(each.status, each.problem.status) for each in outcomes if each.problem] == [("rejected", 404)]
+
+
+def test_a_photo_whose_file_is_missing_waits_for_its_file(intake: Intake, mine: UserStore) -> None:
+    (outcome,) = send(intake, picture(1)).outcomes
+    photo = outcome.photo
+    assert photo is not None
+    kept = intake.files.root / photo.path
+    kept.rename(kept.with_suffix(".away"))
+    problem = intake.classify(photo)
+    assert problem is not None
+    assert problem.kind == "file-missing"
+    kept.with_suffix(".away").rename(kept)
+    assert intake.classify(photo) is None
+
+
+def test_a_database_that_fails_leaves_the_file_to_the_sweep(
+    intake: Intake, mine: UserStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The commit may have gone through: a row without its file would be a photo lost."""
+
+    def gone(*_: object) -> None:
+        raise Problem(503, detail="The database does not answer.")
+
+    monkeypatch.setattr(intake.store, "add_photo", gone)
+    (outcome,) = send(intake, picture(1)).outcomes
+    assert outcome.problem is not None
+    assert (outcome.status, outcome.problem.status) == ("rejected", 503)
+    assert len([path for path in intake.files.root.rglob("*.jpg") if path.is_file()]) == 1
+
+
+def test_a_guest_learns_nothing_of_the_hosts_photos(intake: Intake) -> None:
+    there = picture(1)
+    send(intake, there)
+    receipt = send(intake, there, picture(2)).for_guest()
+    duplicate, created = receipt.outcomes
+    assert (duplicate.status, duplicate.photo) == ("duplicate", None)
+    assert created.photo is not None
+    assert (created.photo.cluster_id, created.photo.similarity_score) == (None, None)
+    assert receipt.days == {}
