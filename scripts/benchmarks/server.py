@@ -55,7 +55,10 @@ class Server:
         self.cwd = cwd
         self.key = ""
         self.process: subprocess.Popen[bytes] | None = None
+        shown = (ROOT / ".env.example").read_text(encoding="utf-8").splitlines()
         self.environment = {
+            # Empty means the default: the measured server is nobody's, whatever .env says.
+            **{line.partition("=")[0]: "" for line in shown if line and not line.startswith("#")},
             "PATH": os.environ.get("PATH", ""),
             "HOME": str(folder),
             "LANG": "C.UTF-8",

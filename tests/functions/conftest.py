@@ -107,13 +107,14 @@ def start_server(folder: Path, database_url: str | None, **environ: str) -> Serv
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
     variables = {
-        **{name: value for name, value in os.environ.items() if name != "DATABASE_URL"},
+        **os.environ,
         "PORT": str(port),
         "SECRET_KEY": "a secret that is only for tests, 32+",
         "DATA_DIR": str(folder / "data"),
         "OUTPUT_DIR": str(folder / "output"),
         "LOG_LEVEL": "INFO",
-        **({"DATABASE_URL": database_url} if database_url else {}),
+        # Empty rather than absent: a developer's .env would fill what is absent.
+        "DATABASE_URL": database_url or "",
         **environ,
     }
     if database_url:

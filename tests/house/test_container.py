@@ -163,7 +163,7 @@ def gunicorn(*arguments: str, **environment: str) -> subprocess.CompletedProcess
     return subprocess.run(
         [sys.executable, "-m", "gunicorn", *arguments],
         cwd=ROOT,
-        env={"PATH": os.environ["PATH"], "DATABASE_URL": "", "SECRET_KEY": SECRET} | environment,
+        env=os.environ | {"SECRET_KEY": SECRET} | environment,
         text=True,
         capture_output=True,
         check=False,
