@@ -126,7 +126,7 @@ def test_what_is_no_photo_is_refused_in_words_and_the_rest_goes_in(
 def test_refusals_speak_japanese(browser: Browser) -> None:
     browser.session.cookies.set("lang", "ja")
     reply = browser.send(("notes.txt", b"hello"))
-    assert reply.status_code == 422
+    assert reply.status_code == 415
     assert "JPEG、PNG、WebP、HEICの写真ではありません。" in reply.text
 
 

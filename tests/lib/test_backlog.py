@@ -118,12 +118,12 @@ def test_a_database_that_does_not_answer_ends_the_run(
     assert len(store.unprocessed(10)) == 4
 
 
-def test_lost_files_are_counted_as_failures_and_their_day_is_analysed(
+def test_photos_whose_files_are_lost_are_counted_wait_on_and_their_day_is_analysed(
     store: DatabaseStore, mine: UserStore, waiting: list[Photo], tmp_path: Path
 ) -> None:
     work = run(store, tmp_path)
     assert (work.failed, work.waiting, work.classified, work.days) == (4, 0, 0, 1)
-    assert store.unprocessed(10) == []
+    assert len(store.unprocessed(10)) == 4  # the disk may come back
     row = mine.day(DAY)
     assert row is not None
     assert (row.total_images, row.effort) == (4, "none")

@@ -12,7 +12,7 @@ import pytest
 
 from lib.problems import Problem
 from lib.store import fields
-from lib.store.database import UserStore
+from lib.store.database import DatabaseStore, UserStore
 from lib.store.models import AnalysisSessions, DiversityMetrics, ImageData
 from lib.store.records import DayRow, NewPhoto, ProcessingRow, Session
 
@@ -74,12 +74,12 @@ def test_it_refuses_numbers_that_are_not_finite(
     [("x" * 101, "must not be longer than 100 characters"), ("a\x00b", "not text"), ("\ud800", "not text")],
 )
 def test_it_refuses_text_that_one_of_the_databases_cannot_hold(
-    rows: UserStore, text: str, reason: str
+    store: DatabaseStore, rows: UserStore, text: str, reason: str
 ) -> None:
     with pytest.raises(Problem) as refused:
-        rows.create_session(text, timezone="Asia/Tokyo")
+        store.add_key(rows.user_id, name=text, digest="0" * 64, prefix="00000000", scopes=("read",))
     assert refused.value.status == 422
-    assert refused.value.errors[0]["field"] == "session_name"
+    assert refused.value.errors[0]["field"] == "name"
     assert reason in refused.value.errors[0]["reason"]
 
 

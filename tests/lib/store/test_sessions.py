@@ -83,8 +83,8 @@ def test_it_makes_one_first_session_for_two_first_uploads(rows: UserStore, store
 
 
 def test_it_changes_only_what_is_named(rows: UserStore, session: Session) -> None:
-    changed = rows.update_session(session.id, description="wet", latitude=43.1, end_date=date(2025, 9, 1))
-    assert (changed.description, changed.latitude, changed.end_date) == ("wet", 43.1, date(2025, 9, 1))
+    changed = rows.update_session(session.id, description="wet", timezone="UTC", end_date=date(2025, 9, 1))
+    assert (changed.description, changed.timezone, changed.end_date) == ("wet", "UTC", date(2025, 9, 1))
     assert changed.session_name == session.session_name
     assert rows.update_session(session.id) == changed
     assert rows.update_session(session.id, end_date=None).end_date is None
@@ -96,11 +96,13 @@ def test_it_changes_only_what_is_named(rows: UserStore, session: Session) -> Non
         ({"session_name": " "}, ["session_name"]),
         ({"timezone": "Hokkaido"}, ["timezone"]),
         ({"timezone": "../etc/passwd"}, ["timezone"]),
-        ({"latitude": 90.1}, ["latitude"]),
-        ({"longitude": -181.0}, ["longitude"]),
-        ({"latitude": float("nan")}, ["latitude"]),
+        ({"latitude": 90.1, "longitude": 0.0}, ["latitude"]),
+        ({"latitude": 0.0, "longitude": -181.0}, ["longitude"]),
+        ({"latitude": float("nan"), "longitude": 0.0}, ["latitude"]),
+        ({"latitude": 43.0, "longitude": None}, ["longitude"]),
+        ({"latitude": None, "longitude": 141.0}, ["latitude"]),
         ({"start_date": date(2025, 9, 2), "end_date": date(2025, 9, 1)}, ["end_date"]),
-        ({"session_name": "", "latitude": 91.0}, ["session_name", "latitude"]),
+        ({"session_name": "", "latitude": 91.0, "longitude": 0.0}, ["session_name", "latitude"]),
     ],
 )
 def test_it_refuses_what_no_session_can_be(
