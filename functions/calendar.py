@@ -35,4 +35,5 @@ def get(call: Call, path: Path, query: Query) -> Calendar:
     store = call.store
     check_session(store, query.session)
     this_year = datetime.now(ZoneInfo(call.settings.site_timezone)).year
-    return calendars.build(store.days(query.session), path.metric, query.year, store.sample, this_year)
+    rows = store.days(query.session, columns=calendars.columns(path.metric))
+    return calendars.build(rows, path.metric, query.year, store.sample, this_year)

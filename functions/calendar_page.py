@@ -42,7 +42,8 @@ def get(call: Call, query: Query) -> Response:
     check_session(store, query.session)
     today = datetime.now(ZoneInfo(call.settings.site_timezone)).date()
     year = query.year or (query.day.year if query.day and query.day.year in YEARS else None)
-    calendar = calendars.build(store.days(query.session), query.metric, year, store.sample, today.year)
+    rows = store.days(query.session, columns=calendars.columns(query.metric))
+    calendar = calendars.build(rows, query.metric, year, store.sample, today.year)
     row = store.day(query.day, query.session) if query.day else None
     processing = store.processing(query.day, query.session) if row and query.day else None
     kept = {"metric": query.metric} | ({"session": str(query.session)} if query.session else {})

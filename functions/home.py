@@ -22,12 +22,12 @@ def get(call: Call) -> Response:
         call.identity.demand("read")
     page = Page(call)
     store = call.store
-    rows = store.days()
+    rows = store.days(columns=calendars.columns(METRIC))
     today = datetime.now(ZoneInfo(call.settings.site_timezone)).date()
     calendar = calendars.build(rows, METRIC, None, store.sample, today.year)
     html = page.render(
         "home.html",
-        newest=rows[-1] if rows else None,
+        newest=store.day(rows[-1].date) if rows else None,
         calendar=calendar,
         picture=season.picture(season.weeks(calendar, page.say, today)),
         counts=store.counts(),

@@ -66,8 +66,8 @@ class Dashboard(msgspec.Struct):
 @operation("Which species, how many, since when", problems=(404,))
 def get(call: Call, query: Query) -> Dashboard:
     store = call.store
-    rows = rows_of(store, query)
-    records = species.collect(rows)
+    rows = rows_of(store, query, species.COLUMNS)
+    records, months = species.collect(rows)
     total = sum(record.count for record in records)
     new, returning = species.new_and_returning(rows, records)
     first = {record.species: record.first_seen for record in records}
@@ -89,7 +89,9 @@ def get(call: Call, query: Query) -> Dashboard:
             for record in page
         ],
         next_offset=end if end < len(records) else None,
-        trend=[MonthShape(*month) for month in species.by_month(rows)],
+        trend=[
+            MonthShape(each.month, len(each.species), each.observations, each.survey_days) for each in months
+        ],
         new_species=[NewSpecies(name, taxa.common_name(name), first[name]) for name in new],
         returning_species=returning,
         sample=store.sample,

@@ -45,7 +45,7 @@ class TimeSeries(msgspec.Struct):
 def get(call: Call, query: Query) -> TimeSeries:
     metrics = _metrics(query.metrics)
     store = call.store
-    rows = rows_of(store, query)
+    rows = rows_of(store, query, [*metrics, "confidence_intervals"])
     intervals = {}
     for metric in metrics:
         bounds = [calendars.interval_of(row, metric) for row in rows]

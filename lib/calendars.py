@@ -83,6 +83,18 @@ def check_metric(metric: str) -> str:
     return metric
 
 
+def columns(metric: str) -> tuple[str, ...]:
+    """The fields of a row that its cell is made of."""
+    return (
+        metric,
+        "confidence_intervals",
+        "total_images",
+        "species_richness",
+        "coverage_estimate",
+        "species_counts",
+    )
+
+
 def value_of(row: DayRow, metric: str) -> float | None:
     """The day's value of a metric, None where it is undefined."""
     value = getattr(row, metric)

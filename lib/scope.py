@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
@@ -52,10 +53,10 @@ def check_period(store: ReadStore, period: Period) -> None:
     check_session(store, period.session)
 
 
-def rows_of(store: ReadStore, period: Period) -> list[DayRow]:
-    """The rows of a period; errors as `check_period`."""
+def rows_of(store: ReadStore, period: Period, columns: Collection[str]) -> list[DayRow]:
+    """The rows of a period, of which `columns` will be read; errors as `check_period`."""
     check_period(store, period)
-    return store.days(period.session, period.start_date, period.end_date)
+    return store.days(period.session, period.start_date, period.end_date, columns)
 
 
 EARLIEST = date(1990, 1, 1)  # as for the dates that cameras write; before it there were no such photos

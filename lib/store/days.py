@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from datetime import date
@@ -24,8 +24,8 @@ from lib.store.records import DayRow, ProcessingRow
 from lib.store.sessions import SessionRows
 
 _NAMES = tuple(field.name for field in fields(DayRow))
-_POSITION = {name: position for position, name in enumerate(_NAMES)}
 _COLUMNS = tuple(name for name in _NAMES if name != "session_id")
+_KEY = ("date", "session_id")  # the first two columns of every row that is read
 _DECODERS: dict[str, Callable[[Any], Any]] = {
     "date": Day().python_value,
     "computed_at": Utc().python_value,
@@ -42,14 +42,16 @@ class StoredDay(DayRow):
     """A DayRow whose columns are decoded when they are first read.
 
     Five seasons hold some two megabytes of JSON, and a calendar looks at a tenth of it. The slots of the
-    record stay empty until then, and an empty slot is what makes Python call `__getattr__`.
+    record stay empty until then, and an empty slot is what makes Python call `__getattr__`. A column that was
+    not asked for is an AttributeError, never a made-up value.
     """
 
-    __slots__ = ("_values",)
+    __slots__ = ("_positions", "_values")
+    _positions: dict[str, int]
     _values: Row
 
     def __getattr__(self, name: str) -> Any:
-        position = _POSITION.get(name)
+        position = self._positions.get(name)
         if position is None:
             raise AttributeError(name)
         decode = _DECODERS.get(name)
@@ -71,15 +73,21 @@ def _comparable(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _stored(row: Row) -> StoredDay:
-    day = object.__new__(StoredDay)
-    object.__setattr__(day, "_values", row)
-    return day
+def _stored(rows: Iterable[Row], names: Sequence[str]) -> list[DayRow]:
+    """Rows of the columns `names` as records."""
+    positions = {name: position for position, name in enumerate(names)}
+    days: list[DayRow] = []
+    for row in rows:
+        day = object.__new__(StoredDay)
+        object.__setattr__(day, "_positions", positions)
+        object.__setattr__(day, "_values", row)
+        days.append(day)
+    return days
 
 
-def _columns(model: type[DayMetrics], session: Any) -> list[Any]:
-    """The select list in the order of DayRow's fields."""
-    return [session if name == "session_id" else getattr(model, name) for name in _NAMES]
+def _columns(model: type[DayMetrics], names: Sequence[str], session: Any) -> list[Any]:
+    """The select list of the columns `names`."""
+    return [session if name == "session_id" else getattr(model, name) for name in names]
 
 
 def _processing(row: Row) -> ProcessingRow:
@@ -93,16 +101,22 @@ class DayRows(SessionRows):
     """The part of a UserStore that keeps days."""
 
     def days(
-        self, session_id: int | None = None, start: date | None = None, end: date | None = None
+        self,
+        session_id: int | None = None,
+        start: date | None = None,
+        end: date | None = None,
+        columns: Collection[str] = (),
     ) -> list[DayRow]:
         """Rows of `start <= date <= end`, ordered by date; without a session one row a date.
 
-        That is the pooled row where several sessions have photos on the date, else the one session's row.
+        That is the pooled row where several sessions have photos on the date, else the one session's row. With
+        `columns` only these are read (`date` and `session_id` always).
         """
         if session_id is not None and not fits(session_id):
             return []
+        names = [name for name in _NAMES if not columns or name in columns or name in _KEY]
         own = (
-            DiversityMetrics.select(*_columns(DiversityMetrics, DiversityMetrics.session_id))
+            DiversityMetrics.select(*_columns(DiversityMetrics, names, DiversityMetrics.session_id))
             .join(AnalysisSessions, on=(AnalysisSessions.id == DiversityMetrics.session_id))
             .where(AnalysisSessions.user_id == self.user_id, DiversityMetrics.inputs_digest.is_null(False))
         )
@@ -113,16 +127,16 @@ class DayRows(SessionRows):
             # Sorted here: SQLite would write the whole rows, JSON and all, through its sorter.
             rows = sorted(self.db.fetch(own), key=_by_date_newest_session_first)
             if session_id is not None:
-                return [_stored(row) for row in rows]
-            pooled = PooledMetrics.select(*_columns(PooledMetrics, pw.Value(None))).where(
+                return _stored(rows, names)
+            pooled = PooledMetrics.select(*_columns(PooledMetrics, names, pw.Value(None))).where(
                 PooledMetrics.user_id == self.user_id
             )
             pooled_rows = self.db.fetch(_between(pooled, PooledMetrics, start, end))
         by_date = {row[0]: row for row in rows}
         if pooled_rows:
             by_date |= {row[0]: row for row in pooled_rows}
-            return [_stored(by_date[key]) for key in sorted(by_date)]
-        return [_stored(row) for row in by_date.values()]
+            return _stored((by_date[key] for key in sorted(by_date)), names)
+        return _stored(by_date.values(), names)
 
     def day(self, day: date, session_id: int | None = None) -> DayRow | None:
         """The row of one date, or None."""

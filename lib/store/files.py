@@ -6,6 +6,7 @@ import logging
 import os
 import stat
 import threading
+from collections.abc import Collection
 from datetime import date
 from pathlib import Path
 from typing import NamedTuple
@@ -57,7 +58,11 @@ class FileStore:
         self._ordered: list[tuple[DayRow, ProcessingRow]] = []
 
     def days(
-        self, session_id: int | None = None, start: date | None = None, end: date | None = None
+        self,
+        session_id: int | None = None,
+        start: date | None = None,
+        end: date | None = None,
+        columns: Collection[str] = (),
     ) -> list[DayRow]:
         """Rows of `start <= date <= end`, ordered by date; files belong to no session."""
         if session_id is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date
 from typing import Protocol
 
@@ -14,11 +15,16 @@ class ReadStore(Protocol):
     sample: bool  # True only for the season shown to visitors who have no rows of their own
 
     def days(
-        self, session_id: int | None = None, start: date | None = None, end: date | None = None
+        self,
+        session_id: int | None = None,
+        start: date | None = None,
+        end: date | None = None,
+        columns: Collection[str] = (),
     ) -> list[DayRow]:
         """Rows with `start <= date <= end`, ordered by date, days without photos absent.
 
-        Without `session_id` there is one row a date, pooled over the owner's sessions.
+        Without `session_id` there is one row a date, pooled over the owner's sessions. `columns` names the fields
+        that the caller will read, when these are not all: a store may then leave the others out.
         """
         ...
 

@@ -9,6 +9,7 @@ import math
 import random
 import threading
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
@@ -101,7 +102,11 @@ class SampleStore:
         self._season: dict[date, tuple[DayRow, ProcessingRow]] | None = None
 
     def days(
-        self, session_id: int | None = None, start: date | None = None, end: date | None = None
+        self,
+        session_id: int | None = None,
+        start: date | None = None,
+        end: date | None = None,
+        columns: Collection[str] = (),
     ) -> list[DayRow]:
         """Rows of `start <= date <= end`, ordered by date; the sample has no sessions."""
         if session_id is not None:

@@ -29,9 +29,13 @@ class Store:
         ]
 
     def days(
-        self, session_id: int | None = None, start: date | None = None, end: date | None = None
+        self,
+        session_id: int | None = None,
+        start: date | None = None,
+        end: date | None = None,
+        columns: Sequence[str] = (),
     ) -> Sequence[DayRow]:
-        self.asked = (session_id, start, end)
+        self.asked = (session_id, start, end, columns)
         return [DayRow(date(2025, 8, 24))]
 
 
@@ -55,8 +59,8 @@ class TestPeriod:
     def test_rows_are_those_of_the_period(self) -> None:
         store = Store()
         start, end = date(2025, 8, 1), date(2025, 8, 31)
-        assert len(scope.rows_of(store, Period(start, end, 2))) == 1  # type: ignore[arg-type]
-        assert store.asked == (2, start, end)
+        assert len(scope.rows_of(store, Period(start, end, 2), ["hill_q1"])) == 1  # type: ignore[arg-type]
+        assert store.asked == (2, start, end, ["hill_q1"])
 
     def test_a_single_day_and_open_ends_are_periods(self) -> None:
         day = date(2025, 8, 24)
@@ -66,11 +70,11 @@ class TestPeriod:
     def test_it_may_not_end_before_it_starts(self) -> None:
         store = Store()
         backwards = Period(date(2025, 8, 24), date(2025, 8, 23))
-        assert fields(400, scope.rows_of, store, backwards) == ["end_date"]
+        assert fields(400, scope.rows_of, store, backwards, []) == ["end_date"]
         assert store.asked is None
 
     def test_its_session_is_the_callers(self) -> None:
-        assert fields(404, scope.rows_of, Store(), Period(session=9)) == ["session"]
+        assert fields(404, scope.rows_of, Store(), Period(session=9), []) == ["session"]
 
 
 class TestPossibleDay:

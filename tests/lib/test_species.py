@@ -25,7 +25,7 @@ def row(
 
 class TestCollect:
     def test_counts_and_days_add_up(self) -> None:
-        found = species.collect(
+        found, _ = species.collect(
             [
                 row("2024-06-01", {POA: 2, ZEA: 1}),
                 row("2025-06-01", {POA: 3}),
@@ -42,20 +42,20 @@ class TestCollect:
             row("2025-06-02", {POA: 3}, {POA: 0.9}),
             row("2025-06-03", {POA: 7, ZEA: 1}, {POA: None}),
         ]
-        by_name = {each.species: each for each in species.collect(days)}
+        by_name = {each.species: each for each in species.collect(days)[0]}
         assert by_name[POA].mean_confidence == pytest.approx((0.5 + 3 * 0.9) / 4)
         assert by_name[ZEA].mean_confidence is None
 
     def test_what_was_not_counted_was_not_seen(self) -> None:
-        assert species.collect([row("2025-06-01", {POA: 0})]) == []
-        assert species.collect([]) == []
+        assert species.collect([row("2025-06-01", {POA: 0})])[0] == []
+        assert species.collect([]) == ([], [])
 
 
 class TestNewAndReturning:
     def test_with_a_year_before_the_new_are_those_of_the_newest_year_alone(self) -> None:
         rows = [row("2024-06-01", {POA: 1}), row("2025-07-01", {STELLARIA: 1, POA: 1}), row("2025-06-30", {})]
         rows.sort(key=lambda each: each.date)
-        assert species.new_and_returning(rows, species.collect(rows)) == ([STELLARIA], [])
+        assert species.new_and_returning(rows, species.collect(rows)[0]) == ([STELLARIA], [])
 
     def test_who_skipped_the_last_surveyed_year_returns(self) -> None:
         rows = [
@@ -63,7 +63,7 @@ class TestNewAndReturning:
             row("2023-06-01", {ZEA: 1}),
             row("2025-06-01", {POA: 1, ZEA: 1}),
         ]
-        assert species.new_and_returning(rows, species.collect(rows)) == ([], [POA])
+        assert species.new_and_returning(rows, species.collect(rows)[0]) == ([], [POA])
 
     def test_in_a_first_year_the_new_are_those_of_its_last_two_weeks(self) -> None:
         rows = [
@@ -72,16 +72,16 @@ class TestNewAndReturning:
             row("2025-06-20", {STELLARIA: 1}),
             row("2025-07-01", {POA: 1}),
         ]
-        assert species.new_and_returning(rows, species.collect(rows)) == ([STELLARIA], [])
+        assert species.new_and_returning(rows, species.collect(rows)[0]) == ([STELLARIA], [])
 
     def test_on_a_first_day_nothing_is_new_for_there_is_no_before(self) -> None:
         rows = [row("2025-06-01", {POA: 1})]
-        assert species.new_and_returning(rows, species.collect(rows)) == ([], [])
+        assert species.new_and_returning(rows, species.collect(rows)[0]) == ([], [])
         assert species.new_and_returning([], []) == ([], [])
 
     def test_the_new_come_by_first_day_then_name(self) -> None:
         rows = [row("2024-06-01", {}), row("2025-06-01", {ZEA: 9}), row("2025-07-01", {STELLARIA: 9, POA: 1})]
-        assert species.new_and_returning(rows, species.collect(rows))[0] == [ZEA, POA, STELLARIA]
+        assert species.new_and_returning(rows, species.collect(rows)[0])[0] == [ZEA, POA, STELLARIA]
 
 
 def test_months_hold_their_species_observations_and_days() -> None:
@@ -90,8 +90,8 @@ def test_months_hold_their_species_observations_and_days() -> None:
         row("2025-06-30", {POA: 1, STELLARIA: 1}),
         row("2025-08-01", {}),
     ]
-    assert species.by_month(rows) == [("2025-06", 2, 4, 2), ("2025-08", 0, 0, 1)]
-    assert species.by_month([]) == []
+    months = [(m.month, len(m.species), m.observations, m.survey_days) for m in species.collect(rows)[1]]
+    assert months == [("2025-06", 2, 4, 2), ("2025-08", 0, 0, 1)]
 
 
 DAYS = st.lists(
@@ -114,12 +114,12 @@ def test_nothing_is_lost_and_nothing_invented(rows: list[DayRow]) -> None:
     expected: Counter[str] = Counter()
     for each in rows:
         expected.update(each.species_counts)
-    records = species.collect(rows)
+    records, months = species.collect(rows)
     assert {record.species: record.count for record in records} == dict(+expected)
     assert [record.count for record in records] == sorted((record.count for record in records), reverse=True)
     assert all(record.first_seen <= record.last_seen for record in records)
     new, back = species.new_and_returning(rows, records)
     assert not set(new) & set(back)
     assert set(new) | set(back) <= set(expected)
-    assert sum(observations for _, _, observations, _ in species.by_month(rows)) == sum(expected.values())
-    assert sum(days for _, _, _, days in species.by_month(rows)) == len(rows)
+    assert sum(month.observations for month in months) == sum(expected.values())
+    assert sum(month.survey_days for month in months) == len(rows)

@@ -255,3 +255,17 @@ class TestStoredDay:
             stored.species_richnes  # type: ignore[attr-defined]  # noqa: B018
         with pytest.raises(AttributeError):
             stored.total_images = 7  # type: ignore[misc]
+
+
+def test_only_the_columns_asked_for_are_read(
+    rows: UserStore,
+    session: Session,
+    day_row: Callable[..., DayRow],
+    processing_row: Callable[..., ProcessingRow],
+) -> None:
+    saved = day_row(session_id=session.id, shannon_diversity=1.5)
+    rows.save_day(saved, processing_row())
+    (day,) = rows.days(columns=("shannon_diversity",))
+    assert (day.date, day.session_id, day.shannon_diversity) == (saved.date, session.id, 1.5)
+    with pytest.raises(AttributeError):
+        _ = day.top_species  # a value made up for it would be a wrong number
