@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from lib.store.database import DatabaseStore
 
 LOG = logging.getLogger("weeds.backlog")
 BATCH = 20
+REST = 3600.0  # seconds
 
 
 @dataclass(slots=True)
@@ -94,11 +96,15 @@ class Backlog:
         self._model_dir = model_dir
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._gave_up = float("-inf")
 
     def start(self) -> None:
-        """Work off what waits, beside the caller, unless that is going on already."""
+        """Work off what waits, beside the caller, unless that is going on or was in vain a short while ago."""
         with self._lock:
             if self._thread is not None and self._thread.is_alive():
+                return
+            # A clock that jumped back after the machine slept must not stop the work.
+            if 0 <= time.monotonic() - self._gave_up < REST:
                 return
             self._thread = threading.Thread(target=self._run, name="backlog", daemon=True)
             self._thread.start()
@@ -108,6 +114,9 @@ class Backlog:
             with self._store.connection():
                 work = process(self._store, self._files, self._model_dir)
                 work.days += refresh_days(self._store)
+            if work.failed and not work.classified and self._store.waiting():
+                # Files are missing, perhaps a whole disk: looking for them each minute would only fill the log.
+                self._gave_up = time.monotonic()
             if work != Work():
                 LOG.info(
                     "backlog",

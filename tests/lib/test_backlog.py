@@ -127,3 +127,42 @@ def test_photos_whose_files_are_lost_are_counted_wait_on_and_their_day_is_analys
     row = mine.day(DAY)
     assert row is not None
     assert (row.total_images, row.effort) == (4, "none")
+
+
+def test_a_run_in_vain_is_not_repeated_for_an_hour(
+    store: DatabaseStore, waiting: list[Photo], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that is away would else fill the log with each photo's missing file, every minute."""
+    now = [1000.0]
+    monkeypatch.setattr("lib.backlog.time.monotonic", lambda: now[0])
+    runs: list[int] = []
+    process = backlog.process
+
+    def counted(*arguments: Any) -> backlog.Work:
+        runs.append(1)
+        return process(*arguments)
+
+    monkeypatch.setattr("lib.backlog.process", counted)
+    works = backlog.Backlog(store, PhotoFiles(tmp_path), tmp_path / "model")
+
+    def start() -> int:
+        works.start()
+        if works._thread is not None:
+            works._thread.join()
+        return len(runs)
+
+    assert start() == 1
+    now[0] += backlog.REST - 1
+    assert start() == 1
+    now[0] += 2
+    assert start() == 2
+    now[0] = 5.0  # the clock jumped back: a machine that slept must not wait for ever
+    assert start() == 3
+
+
+def test_what_waits_is_counted(
+    store: DatabaseStore, waiting: list[Photo], answers: dict[int, Exception], tmp_path: Path
+) -> None:
+    assert store.waiting() == 4
+    run(store, tmp_path, limit=3)
+    assert store.waiting() == 1
