@@ -12,7 +12,7 @@ from lib import analysis, shapes
 from lib.dispatcher import Call
 from lib.labels import human_label
 from lib.operations import operation
-from lib.problems import Problem
+from lib.problems import malformed
 from lib.scope import IdPath, possible_day
 from lib.shapes import DayMetrics, ImageShape
 
@@ -51,13 +51,7 @@ def patch(call: Call, path: IdPath, body: Change) -> Changed:
     asked = [name for name, value in msgspec.structs.asdict(body).items() if value not in (None, False)]
     if len(asked) != 1:
         reason = "send exactly one of label, confirm, undo, date"
-        raise Problem(
-            400,
-            "Malformed request",
-            f"body: {reason}.",
-            kind="malformed-request",
-            errors=[{"field": name, "reason": reason} for name in asked or ["body"]],
-        )
+        raise malformed([{"field": name, "reason": reason} for name in asked or ["body"]])
     store = call.mine
     session_id = store.photo(path.id).session_id
     now = datetime.now(UTC)

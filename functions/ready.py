@@ -5,15 +5,12 @@ It imports every function, with NumPy and Pillow: whether a machine is alive is 
 
 from __future__ import annotations
 
-import os
-import tempfile
-from pathlib import Path
-
 import msgspec
 
 from lib import observe
 from lib.dispatcher import Call, served_functions
 from lib.operations import operation
+from lib.photos.storage import folder_writable
 from lib.problems import Problem
 from lib.routes import import_function
 
@@ -53,25 +50,9 @@ def _functions() -> list[str]:
 
 
 def _disk(call: Call) -> list[str]:
-    folders = {"OUTPUT_DIR": call.settings.output_dir}
     if call.settings.mode == "database":
-        folders = {"DATA_DIR": call.settings.data_dir}
-    return [f"disk: {name} is not writable" for name, folder in folders.items() if not _writable(folder)]
-
-
-def _writable(folder: Path) -> bool:
-    """True when a file can be made there; asks by doing, because a full or read-only disk lies to access()."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".ready-", dir=folder)
-        try:
-            os.write(handle, b"ready")
-        finally:
-            os.close(handle)
-            Path(name).unlink()
-    except OSError:
-        return False
-    return True
+        return [] if call.services.photos.writable() else ["disk: DATA_DIR is not writable"]
+    return [] if folder_writable(call.settings.output_dir) else ["disk: OUTPUT_DIR is not writable"]
 
 
 def _database(call: Call) -> list[str]:

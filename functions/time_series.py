@@ -9,7 +9,7 @@ import msgspec
 from lib import calendars
 from lib.dispatcher import Call
 from lib.operations import operation
-from lib.problems import Problem
+from lib.problems import malformed
 from lib.scope import Period, rows_of
 from lib.store.records import METRICS
 
@@ -66,11 +66,5 @@ def _metrics(listed: str | None) -> list[str]:
     unknown = [name for name in names if name not in METRICS]
     if unknown or not names:
         reason = f"must be names from: {', '.join(METRICS)}"
-        raise Problem(
-            400,
-            "Malformed request",
-            f"metrics: {reason}.",
-            kind="malformed-request",
-            errors=[{"field": "metrics", "reason": reason}],
-        )
+        raise malformed([{"field": "metrics", "reason": reason}])
     return names

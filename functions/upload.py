@@ -15,7 +15,7 @@ from lib.dispatcher import Call
 from lib.intake import Incoming, Intake, Outcome, Receipt
 from lib.operations import operation
 from lib.photos.identify import MAX_FILES
-from lib.problems import Problem, not_found
+from lib.problems import Problem, malformed, not_found
 from lib.scope import Identifier, possible_day
 from lib.shapes import DayMetrics, ImageShape
 from lib.store.records import Session
@@ -79,12 +79,7 @@ def post(call: Call) -> Uploaded:
         status, body = _upload(call, session, day, incoming)
         return _json(status, body)
     if not _IDEMPOTENCY_KEY.match(key):
-        raise Problem(
-            400,
-            detail="Idempotency-Key: must be 1 to 200 visible ASCII characters.",
-            kind="malformed-request",
-            errors=[{"field": "Idempotency-Key", "reason": "must be 1 to 200 visible ASCII characters"}],
-        )
+        raise malformed([{"field": "Idempotency-Key", "reason": "must be 1 to 200 visible ASCII characters"}])
     stored = call.mine.idempotent(key, _digest(form.session_id, day, incoming))
     if stored is not None:
         return _json(stored.status, msgspec.json.encode(stored.response), {"Idempotent-Replayed": "true"})
@@ -141,19 +136,11 @@ def _none_taken(call: Call, receipt: Receipt) -> Problem:
 def _incoming(call: Call) -> list[Incoming]:
     sent = call.request.files.getlist("files") + call.request.files.getlist("file")
     files = [Incoming(each.filename or "", each.stream) for each in sent]
-    reason = None
     if not files:
-        reason = "send at least one photo, as multipart/form-data"
-    elif len(files) > MAX_FILES:
+        raise malformed([{"field": "files", "reason": "send at least one photo, as multipart/form-data"}])
+    if len(files) > MAX_FILES:
         reason = f"at most {MAX_FILES} photos a request; these are {len(files)}"
-    if reason:
-        raise Problem(
-            400,
-            "Malformed request",
-            f"files: {reason}.",
-            kind="malformed-request",
-            errors=[{"field": "files", "reason": reason}],
-        )
+        raise malformed([{"field": "files", "reason": reason}])
     return files
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from lib.problems import FieldError, Problem
+from lib.problems import FieldError, Problem, malformed
 
 METHODS = ("GET", "POST", "PATCH", "PUT", "DELETE")
 JSON = "application/json"
@@ -118,7 +118,7 @@ def _read_fields(struct: type, values: Mapping[str, list[str]]) -> Any:
     single = {name: given[0] for name, given in values.items() if name in known and given and given[0] != ""}
     value, errors = _convert(struct, single, strict=False)
     if twice or errors:
-        raise _malformed(twice + errors)
+        raise malformed(twice + errors)
     return value
 
 
@@ -134,9 +134,9 @@ def read_body(declared: Operation, content_type: str, data: bytes) -> Any:
     try:
         values = msgspec.json.decode(data)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        raise _malformed([{"field": "body", "reason": "is not valid JSON"}]) from None
+        raise malformed([{"field": "body", "reason": "is not valid JSON"}]) from None
     if not isinstance(values, dict):
-        raise _malformed([{"field": "body", "reason": "must be a JSON object"}])
+        raise malformed([{"field": "body", "reason": "must be a JSON object"}])
     assert declared.body is not None
     known = _field_names(declared.body)
     unknown: list[FieldError] = [
@@ -145,7 +145,7 @@ def read_body(declared: Operation, content_type: str, data: bytes) -> Any:
     ]
     value, errors = _convert(declared.body, values, strict=True)
     if unknown or errors:
-        raise _malformed(unknown + errors)
+        raise malformed(unknown + errors)
     return value
 
 
@@ -158,11 +158,6 @@ def encode(reply: Any) -> bytes:
     import msgspec
 
     return msgspec.json.encode(reply)
-
-
-def _malformed(errors: list[FieldError]) -> Problem:
-    detail = "; ".join(f"{error['field']}: {error['reason']}" for error in errors)
-    return Problem(400, "Malformed request", detail, kind="malformed-request", errors=errors)
 
 
 def _field_names(struct: type) -> list[str]:

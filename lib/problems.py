@@ -82,6 +82,12 @@ def bad_request(detail: str, field: str | None = None) -> Problem:
     return Problem(400, detail=detail, kind="bad-request", errors=errors)
 
 
+def malformed(errors: Sequence[FieldError]) -> Problem:
+    """400 for a request that cannot be understood, naming every field that is at fault."""
+    detail = "; ".join(f"{error['field']}: {error['reason']}" for error in errors)
+    return Problem(400, "Malformed request", detail, kind="malformed-request", errors=errors)
+
+
 def invalid(errors: Sequence[FieldError]) -> Problem:
     """422 for a well-formed request whose fields do not hold what they must."""
     names = ", ".join(dict.fromkeys(error["field"] for error in errors))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
-from lib.problems import Problem, invalid, not_found
+from lib.problems import invalid, malformed, not_found
 
 if TYPE_CHECKING:
     from lib.store.interface import ReadStore
@@ -43,13 +43,7 @@ def check_session(store: ReadStore, session_id: int | None) -> None:
 def check_period(store: ReadStore, period: Period) -> None:
     """400 when a period ends before it starts, 404 when its session is not the caller's."""
     if period.start_date and period.end_date and period.end_date < period.start_date:
-        raise Problem(
-            400,
-            "Malformed request",
-            "end_date lies before start_date.",
-            kind="malformed-request",
-            errors=[{"field": "end_date", "reason": "lies before start_date"}],
-        )
+        raise malformed([{"field": "end_date", "reason": "lies before start_date"}])
     check_session(store, period.session)
 
 

@@ -60,7 +60,7 @@ def _run(settings: config.Settings, options: argparse.Namespace) -> int:
             work = backlog.process(store, files, settings.model_dir, options.limit, bar.update)
             work.days += backlog.refresh_days(store)
             swept = files.sweep(store.photo_paths(), timedelta(minutes=options.grace_minutes))
-            waiting = len(store.unprocessed(10_000))
+            waiting = store.waiting()
     finally:
         store.close()
     for path in swept.missing:

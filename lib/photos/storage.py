@@ -96,17 +96,8 @@ class PhotoFiles:
         return SweepReport(sorted(removed), sorted(rows - present))
 
     def writable(self) -> bool:
-        """Whether a file can be written now; leaves nothing behind."""
-        place = self.root / PHOTOS / f"{_TEMPORARY}{secrets.token_hex(8)}"
-        try:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_bytes(b"ok")
-            place.unlink()
-        except OSError:
-            with suppress(OSError):
-                place.unlink()
-            return False
-        return True
+        """Whether a photo can be written now."""
+        return folder_writable(self.root / PHOTOS)
 
     def thumbnail(self, path: str, width: int) -> bytes:
         """A photo's thumbnail, made on the first request and kept beside the photos.
@@ -179,6 +170,23 @@ class PhotoFiles:
                 "Nothing was kept; send it again later.",
                 kind="storage-unavailable",
             ) from None
+
+
+def folder_writable(folder: Path) -> bool:
+    """Whether a file can be written to a folder now, which is made when it is missing; leaves no file behind.
+
+    Asks by doing, because a full or read-only disk lies to access().
+    """
+    place = folder / f"{_TEMPORARY}{secrets.token_hex(8)}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(b"ok")
+        place.unlink()
+    except OSError:
+        with suppress(OSError):
+            place.unlink()
+        return False
+    return True
 
 
 def _make_folders(folder: Path, root: Path) -> None:

@@ -71,6 +71,12 @@ class DatabaseStore(Accounts):
         )
         return [(row[-1], photo_of(row)) for row in self.db.fetch(query)]
 
+    def waiting(self) -> int:
+        """How many photos of all users no model has seen."""
+        unseen = ImageData.is_processed == False  # noqa: E712
+        row = self.db.first(ImageData.select(pw.fn.COUNT(ImageData.id)).where(unseen))
+        return int(row[0]) if row else 0
+
     def stale_days(self, limit: int | None = None) -> list[tuple[int, int, date]]:
         """(user, session, day) of every row that is behind its photos, because their analysis was cut short."""
         query = (

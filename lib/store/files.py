@@ -21,7 +21,7 @@ from lib.outputs.summaries import (
     summary_path,
     write_summary,
 )
-from lib.store.records import DayRow, ProcessingRow, Session
+from lib.store.records import DayRow, ProcessingRow, Session, counts_of
 
 LOG = logging.getLogger("weeds.files")
 # A day of a thousand species takes 200 kB; a file far beyond is no day, and reading it would fill the memory.
@@ -89,13 +89,7 @@ class FileStore:
 
     def counts(self) -> dict[str, int]:
         """`sessions`, `photos`, `days`, `species` of all readable files."""
-        rows = self.days()
-        return {
-            "sessions": 0,
-            "photos": sum(row.total_images for row in rows),
-            "days": len(rows),
-            "species": len({name for row in rows for name, count in row.species_counts.items() if count}),
-        }
+        return counts_of(self.days())
 
     def broken(self) -> list[tuple[str, str]]:
         """Names of the files that were skipped, each with the reason, in order."""

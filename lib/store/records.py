@@ -73,6 +73,16 @@ MINIMUM_UNITS = 5
 MINIMUM_COVERAGE = 0.5
 
 
+def counts_of(rows: Sequence[DayRow]) -> dict[str, int]:
+    """`sessions`, `photos`, `days`, `species` of days that belong to no user, and so to no session."""
+    return {
+        "sessions": 0,
+        "photos": sum(row.total_images for row in rows),
+        "days": len(rows),
+        "species": len({name for row in rows for name, count in row.species_counts.items() if count}),
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class ProcessingRow:
     """One row of `processing_results`: what analysing one day took and how sure the model was."""

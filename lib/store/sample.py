@@ -14,7 +14,7 @@ from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
-from lib.store.records import DayRow, ProcessingRow, Session
+from lib.store.records import DayRow, ProcessingRow, Session, counts_of
 
 SEED = "hokkaido-sample-1"
 MODEL_NAME = "sample"
@@ -133,13 +133,7 @@ class SampleStore:
 
     def counts(self) -> dict[str, int]:
         """`sessions`, `photos`, `days`, `species` of the sample."""
-        rows = self.days()
-        return {
-            "sessions": 0,
-            "photos": sum(row.total_images for row in rows),
-            "days": len(rows),
-            "species": len({species for row in rows for species in row.species_counts}),
-        }
+        return counts_of(self.days())
 
     def _all(self) -> dict[date, tuple[DayRow, ProcessingRow]]:
         with self._lock:
