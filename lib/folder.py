@@ -19,10 +19,9 @@ from lib.outputs import series, summaries, tables
 from lib.outputs.atomic import write_changed
 from lib.photo_cache import CACHE, PhotoCache, as_json, read_cache
 from lib.photos.decode import decode
-from lib.photos.duplicates import fingerprint
+from lib.photos.examine import examine
 from lib.photos.exif import capture_day
 from lib.photos.identify import MAX_BYTES, inspect
-from lib.photos.quality import assess
 from lib.predictions import prediction_record
 from lib.problems import Problem
 from lib.store.files import FileStore
@@ -179,24 +178,13 @@ def _look(data: bytes, name: str, day: date, model_dir: Path, timezone: str) -> 
         return {"refused": problem.errors[0]["reason"] if problem.errors else problem.detail}
     now = datetime.now(UTC)
     capture = capture_day(header.exif, timezone, day, now)
-    quality = assess(decoded.image)
     model = classifier.get(model_dir)
     said = model.classify(decoded.image)
     prediction = prediction_record(said, model.name)
     return {
         "captured_at": capture.captured_at.isoformat() if capture.captured_at else None,
         "taken_on": None if capture.flagged else capture.date.isoformat(),
-        "width": decoded.width,
-        "height": decoded.height,
-        "file_size_bytes": len(data),
-        "media_type": header.media_type,
-        "blur_score": quality.blur_score,
-        "exposure_score": quality.exposure_score,
-        "brightness_mean": quality.brightness_mean,
-        "contrast_std": quality.contrast_std,
-        "quality_score": quality.score,
-        "low_resolution": header.low_resolution,
-        "fingerprint": fingerprint(decoded.image),
+        **examine(data, header, decoded),
         "label": said.label,
         "label_level": said.label_level,
         "prediction": asdict(prediction) | {"timestamp": prediction.timestamp.isoformat()},

@@ -16,10 +16,9 @@ from PIL import Image
 
 from lib import analysis, classifier
 from lib.photos.decode import decode
-from lib.photos.duplicates import fingerprint
+from lib.photos.examine import examine
 from lib.photos.exif import capture_day
 from lib.photos.identify import MAX_BYTES, inspect, shown_name
-from lib.photos.quality import assess
 from lib.photos.storage import PhotoFiles
 from lib.predictions import prediction_record
 from lib.problems import Problem
@@ -165,7 +164,7 @@ class Intake:
             decoded = decode(data, filename=name, header=header)
             session = session or self.store.default_session(timezone)
             captured = capture_day(header.exif, session.timezone, form_date, datetime.now(UTC))
-            quality = assess(decoded.image)
+            columns = examine(data, header, decoded)
             path = self.files.put(session.id, digest, header.extension, data)
         except Problem as problem:
             return Outcome(name, "rejected", problem=problem)
@@ -176,18 +175,8 @@ class Intake:
             date_source=captured.source,
             captured_at=captured.captured_at,
             original_filename=name[:LONGEST_FILENAME],
-            width=decoded.width,
-            height=decoded.height,
-            file_size_bytes=len(data),
             sha256=digest,
-            media_type=header.media_type,
-            blur_score=quality.blur_score,
-            exposure_score=quality.exposure_score,
-            brightness_mean=quality.brightness_mean,
-            contrast_std=quality.contrast_std,
-            quality_score=quality.score,
-            low_resolution=header.low_resolution,
-            fingerprint=fingerprint(decoded.image),
+            **columns,
         )
         try:
             photo, created = self.store.add_photo(new)
