@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import json
 import re
 import stat
 from collections.abc import Callable, Iterable
@@ -15,9 +14,9 @@ from typing import Any
 
 from lib import analysis, classifier
 from lib.classifier.card import read_card
-from lib.outputs import series, summaries, tables
+from lib.outputs import models, series, summaries, tables
 from lib.outputs.atomic import write_changed
-from lib.photo_cache import CACHE, PhotoCache, as_json, read_cache
+from lib.photo_cache import CACHE, PhotoCache, as_json, photo_of, read_cache
 from lib.photos.decode import decode
 from lib.photos.examine import examine
 from lib.photos.exif import capture_day
@@ -25,7 +24,7 @@ from lib.photos.identify import MAX_BYTES, inspect
 from lib.predictions import prediction_record
 from lib.problems import Problem
 from lib.store.files import FileStore
-from lib.store.records import METRICS, Photo, Prediction
+from lib.store.records import METRICS, Photo
 
 # Raise it when photos are read, judged or classified in another way: what was kept is then found out anew.
 CACHE_VERSION = 1
@@ -158,7 +157,7 @@ def _photos(
             report.duplicates += 1
         else:
             seen.add(known)
-            photos.append(_photo(len(photos) + 1, day, shown, known, facts))
+            photos.append(photo_of(len(photos) + 1, day, shown, known, facts))
             report.classified += fresh
             report.cached += not fresh
             taken = facts["taken_on"]
@@ -189,33 +188,6 @@ def _look(data: bytes, name: str, day: date, model_dir: Path, timezone: str) -> 
         "label_level": said.label_level,
         "prediction": asdict(prediction) | {"timestamp": prediction.timestamp.isoformat()},
     }
-
-
-def _photo(number: int, day: date, path: str, sha256: str, facts: dict[str, Any]) -> Photo:
-    """The record that the analysis takes, of facts as `_look` gives them."""
-    values = {name: value for name, value in facts.items() if name not in ("taken_on", "prediction")}
-    captured = values.pop("captured_at")
-    said = dict(facts["prediction"])
-    said["timestamp"] = datetime.fromisoformat(said["timestamp"])
-    return Photo(
-        **values,
-        id=number,
-        session_id=0,
-        path=path,
-        date=day,
-        date_source="folder",
-        captured_at=datetime.fromisoformat(captured) if captured else None,
-        original_filename=path.rpartition("/")[2],
-        sha256=sha256,
-        is_processed=True,
-        is_representative=True,
-        cluster_id=None,
-        similarity_score=None,
-        label_source="model",
-        label_history=[],
-        created_at=said["timestamp"],
-        prediction=Prediction(**said),
-    )
 
 
 def _write_day(
@@ -298,14 +270,7 @@ def _model(model_dir: Path) -> tuple[summaries.ModelInfo, str]:
             "the model folder lacks a readable model.json, labels.csv or model.onnx."
         )
     data = (model_dir / "model.json").read_bytes()
-    raw = json.loads(data)
-    info = summaries.ModelInfo(
-        name=card.name,
-        version=card.version,
-        size=raw.get("architecture"),
-        species_count=card.classes,
-        lora_enabled=bool(raw.get("lora_enabled")),
-    )
+    info = models.model_info(model_dir, card.name)
     return info, hashlib.sha256(data).hexdigest()
 
 

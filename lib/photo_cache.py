@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from datetime import date
+from dataclasses import replace
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 from lib.outputs.atomic import write_changed
+from lib.photos.duplicates import Item, cluster
+from lib.store.records import Photo, Prediction
 
 CACHE = ".cache/analyze_folder"
 SAVE_EVERY = 50
@@ -73,3 +76,66 @@ def read_cache(path: Path) -> dict[str, Any]:
 def as_json(value: Any) -> bytes:
     """JSON as the cache has it: one line, ASCII, so that file names that are no text survive."""
     return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
+
+
+def photo_of(number: int, day: date, path: str, sha256: str, facts: dict[str, Any]) -> Photo:
+    """The record that the analysis takes, of what the cache keeps of a photo; `number` counts the day's photos."""
+    values = {name: value for name, value in facts.items() if name not in ("taken_on", "prediction")}
+    captured = values.pop("captured_at")
+    said = dict(facts["prediction"])
+    said["timestamp"] = datetime.fromisoformat(said["timestamp"])
+    return Photo(
+        **values,
+        id=number,
+        session_id=0,
+        path=path,
+        date=day,
+        date_source="folder",
+        captured_at=datetime.fromisoformat(captured) if captured else None,
+        original_filename=path.rpartition("/")[2],
+        sha256=sha256,
+        is_processed=True,
+        is_representative=True,
+        cluster_id=None,
+        similarity_score=None,
+        label_source="model",
+        label_history=[],
+        created_at=said["timestamp"],
+        prediction=Prediction(**said),
+    )
+
+
+def recorded_photos(output_dir: Path, day: date) -> list[Photo]:
+    """The photos of a day as the last run over its folder saw them, near-duplicates noted; empty without a record.
+
+    The photos themselves are not needed, so that a server can tell of them that holds only the results.
+    """
+    stored = read_cache(output_dir / CACHE / f"{day.isoformat()}.json")
+    if not stored.get("made_day"):
+        return []
+    photos: list[Photo] = []
+    seen: set[str] = set()
+    try:
+        for name in sorted(stored["files"]):
+            sha256 = stored["files"][name][2]
+            facts = stored["photos"][sha256]
+            if "refused" not in facts and sha256 not in seen:
+                seen.add(sha256)
+                photos.append(photo_of(len(photos) + 1, day, f"{day.isoformat()}/{name}", sha256, facts))
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError):
+        return []  # not what was written: as good as none
+    return _clustered(photos)
+
+
+def _clustered(photos: list[Photo]) -> list[Photo]:
+    items = [Item(photo.id, photo.fingerprint, photo.quality_score or 0.0) for photo in photos]
+    members = {each.id: each for each in cluster(items)}
+    return [
+        replace(
+            photo,
+            cluster_id=members[photo.id].cluster_id,
+            is_representative=members[photo.id].is_representative,
+            similarity_score=members[photo.id].similarity_score,
+        )
+        for photo in photos
+    ]
