@@ -5,6 +5,7 @@ change nothing), raises ValueError for anything else, and answers None where the
 NaN.
 """
 
+from lib.diversity.asymptotic_diversity import asymptotic
 from lib.diversity.dissimilarity import (
     bray_curtis,
     bray_curtis_matrix,
@@ -27,8 +28,9 @@ from lib.diversity.partition import (
     podani_partition,
 )
 from lib.diversity.rank_tests import KruskalWallis, RankTest, kruskal_wallis, mann_whitney
+from lib.diversity.rarefaction import diversity_at_coverage, diversity_at_size, rarefaction_se
 from lib.diversity.richness_estimators import Estimate, chao1
-from lib.diversity.sample_coverage import coverage, coverage_good
+from lib.diversity.sample_coverage import coverage, coverage_at, coverage_good, size_at_coverage
 from lib.diversity.temporal import Turnover, turnover
 from lib.diversity.trends import MannKendall, TheilSen, mann_kendall, theil_sen
 
@@ -42,13 +44,17 @@ __all__ = [
     "RankTest",
     "TheilSen",
     "Turnover",
+    "asymptotic",
     "beta_partition",
     "beta_partition_sites",
     "bray_curtis",
     "bray_curtis_matrix",
     "chao1",
     "coverage",
+    "coverage_at",
     "coverage_good",
+    "diversity_at_coverage",
+    "diversity_at_size",
     "gamma_alpha_beta",
     "hellinger",
     "hill",
@@ -61,10 +67,12 @@ __all__ = [
     "morisita_horn",
     "pielou",
     "podani_partition",
+    "rarefaction_se",
     "richness",
     "ruzicka",
     "shannon",
     "simpson",
+    "size_at_coverage",
     "sorensen",
     "sorensen_matrix",
     "theil_sen",

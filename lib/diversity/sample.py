@@ -1,0 +1,69 @@
+"""A sample as the estimators see it: how often each species was found, in how many units.
+
+The units are the individuals of an abundance sample, or the plots (photos, days) of an incidence sample. The
+formulas of both kinds are the same but for `total`, which for individuals equals the number of units.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from lib.diversity.abundance import Abundances, whole_abundances
+
+
+class Sample(NamedTuple):
+    """Distinct frequencies in rising order, how many species have each, units drawn, sum of all frequencies.
+
+    observed, once, twice: species found at all, in one unit, in two (S, f1, f2; or S, Q1, Q2).
+    """
+
+    values: Abundances
+    species: Abundances
+    units: float
+    total: float
+    observed: float
+    once: float
+    twice: float
+
+    @property
+    def unseen(self) -> float:
+        """Species not found, as Chao1 or Chao2 estimate them: k f1**2 / (2 f2), k f1 (f1-1) / 2 at f2 = 0."""
+        k = (self.units - 1) / self.units
+        if self.twice > 0:
+            return k * self.once**2 / (2 * self.twice)
+        return k * self.once * (self.once - 1) / 2
+
+    @property
+    def rarity(self) -> float:
+        """How frequent a species found once is on average in the community: Chao and Jost's A (2015).
+
+        2 f2 / ((n-1) f1 + 2 f2), 2 / ((n-1)(f1-1) + 2) at f2 = 0, and 1 where no species was found once.
+        """
+        if self.once == 0:
+            return 1.0
+        if self.twice > 0:
+            return 2 * self.twice / ((self.units - 1) * self.once + 2 * self.twice)
+        return 2 / ((self.units - 1) * (self.once - 1) + 2)
+
+
+def sample_of(frequencies: Abundances, units: float) -> Sample:
+    """The sample with these positive whole frequencies, of which there is at least one."""
+    values, species = np.unique(frequencies, return_counts=True)
+    return Sample(
+        values=values,
+        species=species.astype(np.float64),
+        units=units,
+        total=float(frequencies.sum()),
+        observed=float(frequencies.size),
+        once=float(np.count_nonzero(frequencies == 1)),
+        twice=float(np.count_nonzero(frequencies == 2)),
+    )
+
+
+def abundance_sample(counts: ArrayLike) -> Sample | None:
+    """The sample of `counts` individuals per species, None when empty; ValueError as `whole_abundances`."""
+    values = whole_abundances(counts)
+    return sample_of(values, float(values.sum())) if values.size else None
