@@ -1,4 +1,4 @@
-"""What the numbers mean: one entry a metric, embedded in every export; the only place where these sentences stand."""
+"""What the numbers mean, metric by metric: embedded in every export, and the only place where it is said."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from lib import analysis, classifier
 from lib.classifier.card import read_card
-from lib.outputs import models, series, summaries, tables
+from lib.outputs import csvw, models, series, summaries, tables
 from lib.outputs.atomic import write_changed
 from lib.photo_cache import CACHE, PhotoCache, as_json, photo_of, read_cache
 from lib.photos.decode import decode
@@ -112,7 +112,7 @@ def analyse(
             cache.made_day = False
         cache.save()
     _forget_days(output_dir, found, report)
-    _write_period(output_dir, analysed, report)
+    _write_period(output_dir, analysed, _about(model), report)
     report.days = len(analysed)
     return report
 
@@ -206,22 +206,32 @@ def _write_day(
     ]
     done = tables.AnalysedDay(row, clustered)
     report.written += summaries.write_summary(output_dir, row, processing, model)
-    report.written += tables.write_daily(output_dir, done, model)
-    report.written += tables.write_soft_voting(output_dir, done)
+    about = _about(model)
+    report.written += tables.write_daily(output_dir, done, model, about)
+    report.written += tables.write_soft_voting(output_dir, done, about)
     return done
 
 
-def _write_period(output_dir: Path, analysed: list[tables.AnalysedDay], report: Report) -> None:
+def _about(model: summaries.ModelInfo) -> csvw.Provenance:
+    return csvw.Provenance(analysis.ANALYSIS_VERSION, [{"name": model.name, "version": model.version}])
+
+
+def _write_period(
+    output_dir: Path, analysed: list[tables.AnalysedDay], about: csvw.Provenance, report: Report
+) -> None:
     """Write the files over all days, and remove those that the last run wrote under another period's name."""
     made: list[Path] = []
     if analysed:
-        report.written += tables.write_period(output_dir, analysed)
+        report.written += tables.write_period(output_dir, analysed, about)
         # The JSON covers every day that file mode serves, also those of other folders and of the earlier tool.
         days = FileStore(output_dir).processed_days()
         report.written += series.write_time_series(output_dir, days, analysis.ANALYSIS_VERSION)
-        report.written += sum(series.write_calendar(output_dir, days, metric) for metric in METRICS)
+        report.written += sum(
+            series.write_calendar(output_dir, days, metric, analysis.ANALYSIS_VERSION) for metric in METRICS
+        )
         made = [
             *tables.period_paths(output_dir, analysed),
+            *map(tables.metadata_path, tables.period_paths(output_dir, analysed)),
             series.time_series_path(output_dir, days),
             *(series.calendar_path(output_dir, metric) for metric in METRICS),
         ]
@@ -247,11 +257,8 @@ def _forget_days(output_dir: Path, found: Found, report: Report) -> None:
 
 def _remove_day(output_dir: Path, day: date) -> int:
     """Remove the files of a day; how many there were."""
-    return (
-        _remove(summaries.summary_path(output_dir, day))
-        + _remove(tables.daily_path(output_dir, day))
-        + _remove(tables.soft_voting_path(output_dir, day))
-    )
+    csv = (tables.daily_path(output_dir, day), tables.soft_voting_path(output_dir, day))
+    return sum(map(_remove, (summaries.summary_path(output_dir, day), *csv, *map(tables.metadata_path, csv))))
 
 
 def _remove(path: Path) -> int:

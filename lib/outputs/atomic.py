@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +14,21 @@ _WHEN = ("timestamp", "export_timestamp")
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Put `data` at `path` through a temporary file beside it; the folder is made when there is none.
+    """Put `data` at `path`, as `write_chunks`."""
+    write_chunks(path, [data])
+
+
+def write_chunks(path: Path, chunks: Iterable[bytes]) -> None:
+    """Put `chunks` at `path` through a temporary file beside it; the folder is made when there is none.
 
     When this returns, content and name are on the disk; after a crash the old file or the new one is there.
-    OSError when the disk refuses, and then nothing is left behind.
+    OSError when the disk refuses, and then nothing is left behind; nor when `chunks` raise.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         with temporary.open("xb") as file:
-            file.write(data)
+            file.writelines(chunks)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -52,8 +58,7 @@ def write_document(path: Path, document: dict[str, Any]) -> bool:
 
     A file that differs in nothing but its timestamps keeps them, byte for byte. ValueError for NaN and infinity.
     """
-    text = json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
-    data = text.encode("utf-8", "replace")  # file names may hold bytes that are no text
+    data = document_bytes(document)
     try:
         stored = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):
@@ -62,6 +67,12 @@ def write_document(path: Path, document: dict[str, Any]) -> bool:
         return False
     write_atomically(path, data)
     return True
+
+
+def document_bytes(document: dict[str, Any]) -> bytes:
+    """A JSON document as it is written. ValueError for NaN and infinity."""
+    text = json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+    return text.encode("utf-8", "replace")  # file names may hold bytes that are no text
 
 
 def _timeless(value: Any) -> Any:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lib import calendars
+from lib.definitions import TERMS, definitions, versions
 from lib.outputs.atomic import write_document
 from lib.outputs.summaries import FOLDER
 from lib.store.records import METRICS, DayRow, ProcessingRow
@@ -35,9 +36,10 @@ def write_time_series(output_dir: Path, days: Days, analysis_version: str) -> bo
     return write_document(time_series_path(output_dir, days), time_series(days, analysis_version))
 
 
-def write_calendar(output_dir: Path, days: Days, metric: str) -> bool:
+def write_calendar(output_dir: Path, days: Days, metric: str, analysis_version: str) -> bool:
     """Write one metric's calendar over all `days`; False when it stands already."""
-    return write_document(calendar_path(output_dir, metric), github_calendar(days, metric))
+    rows = [row for row, _ in days]
+    return write_document(calendar_path(output_dir, metric), github_calendar(rows, metric, analysis_version))
 
 
 def time_series(days: Days, analysis_version: str) -> dict[str, Any]:
@@ -54,6 +56,8 @@ def time_series(days: Days, analysis_version: str) -> dict[str, Any]:
             "dates": [row.date.isoformat() for row in rows],
             **{metric: [getattr(row, metric) for row in rows] for metric in METRICS},
         },
+        "confidence_intervals": {metric: _interval(rows, metric) for metric in METRICS},
+        "effort": [row.effort for row in rows],
         "species_trends": {
             "total_unique_species": len(names),
             "species_list": names,
@@ -69,13 +73,18 @@ def time_series(days: Days, analysis_version: str) -> dict[str, Any]:
             **{metric: _statistics(rows, metric) for metric in ("shannon_diversity", "species_richness")},
             "total_days_analyzed": len(rows),
         },
-        "metadata": {"export_timestamp": _now(), "analysis_version": analysis_version},
+        "metadata": {
+            "export_timestamp": _now(),
+            **versions(analysis_version),
+            "model_names": sorted({row.model_name for row in rows} - {""}),
+        },
+        "definitions": definitions(),
+        "terms": TERMS,
     }
 
 
-def github_calendar(days: Days, metric: str) -> dict[str, Any]:
+def github_calendar(rows: Sequence[DayRow], metric: str, analysis_version: str) -> dict[str, Any]:
     """One entry a day with its level, 0 to 4, as the calendar page of its year shows it; null where undefined."""
-    rows = [row for row, _ in days]
     entries: list[dict[str, Any]] = []
     for year in sorted({row.date.year for row in rows}):
         shown = calendars.build(rows, metric, year, False, year)
@@ -86,6 +95,9 @@ def github_calendar(days: Days, metric: str) -> dict[str, Any]:
                 "level": cell.level,
                 "species_count": cell.species_richness,
                 "total_images": cell.total_images,
+                "low": cell.low,
+                "high": cell.high,
+                "effort": cell.effort,
             }
             for day, cell in shown.data.items()
         ]
@@ -96,9 +108,18 @@ def github_calendar(days: Days, metric: str) -> dict[str, Any]:
         "metadata": {
             "total_days": len(entries),
             "metric_description": calendars.PRESENTED[metric].description,
+            **versions(analysis_version),
+            "model_names": sorted({row.model_name for row in rows} - {""}),
             "export_timestamp": _now(),
         },
+        "definitions": definitions([metric]),
+        "terms": {name: TERMS[name] for name in ("level", "effort")},
     }
+
+
+def _interval(rows: Sequence[DayRow], metric: str) -> dict[str, list[float | None]]:
+    bounds = [calendars.interval_of(row, metric) for row in rows]
+    return {"low": [low for low, _ in bounds], "high": [high for _, high in bounds]}
 
 
 def _scale(values: Sequence[float]) -> dict[str, float]:

@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
+from lib.definitions import TERMS, definitions, versions
 from lib.outputs.atomic import write_document
 from lib.store.records import DayRow, ProcessingRow
 
@@ -120,10 +121,13 @@ def summary(row: DayRow, processing: ProcessingRow, model: ModelInfo) -> dict[st
         "metadata": {
             "total_images_processed": row.processed_images,
             "inatag_species_count": model.species_count,
-            "analysis_version": metadata.get("analysis_version"),
+            **versions(metadata.get("analysis_version")),
             "inputs_digest": row.inputs_digest,
+            "effort": row.effort,
             "export_timestamp": computed,
         },
+        "definitions": definitions(),
+        "terms": TERMS,
     }
 
 

@@ -6,17 +6,20 @@ import csv
 import io
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-from lib.outputs.atomic import write_changed
+from lib.outputs import csvw
+from lib.outputs.atomic import write_changed, write_document
+from lib.outputs.csvw import Provenance
 from lib.outputs.summaries import ModelInfo
 from lib.store.records import DayRow, Photo
 
 FOLDER = "csv"
+CHUNK = 64 * 1024  # characters that are gathered before they are sent on
 SHOWN = 3  # predictions a line has room for
 # What makes Excel, LibreOffice and Sheets take a cell for a formula, also in the wide forms of a Japanese keyboard.
 _FORMULA = tuple("=+-@\t\r\n＝＋－＠")
@@ -71,6 +74,15 @@ SOFT_COLUMNS = (
 )
 
 
+# The columns of each kind of file.
+COLUMNS = {
+    "daily_predictions": DAILY_COLUMNS,
+    "aggregated_predictions": AGGREGATED_COLUMNS,
+    "species_summary": SPECIES_COLUMNS,
+    "soft_voting": SOFT_COLUMNS,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class AnalysedDay:
     """A day's row with the photos it is made of, their clusters noted."""
@@ -96,22 +108,38 @@ def period_paths(output_dir: Path, days: Sequence[AnalysedDay]) -> tuple[Path, P
     return folder / f"aggregated_predictions_{period}.csv", folder / f"species_summary_{period}.csv"
 
 
-def write_daily(output_dir: Path, day: AnalysedDay, model: ModelInfo) -> bool:
-    """Write the predictions of a day; False when they stand already."""
-    return write_table(daily_path(output_dir, day.row.date), DAILY_COLUMNS, daily_lines(day, model))
-
-
-def write_soft_voting(output_dir: Path, day: AnalysedDay) -> bool:
-    """Write the soft voting of a day; False when it stands already."""
-    return write_table(soft_voting_path(output_dir, day.row.date), SOFT_COLUMNS, soft_voting_lines(day))
-
-
-def write_period(output_dir: Path, days: Sequence[AnalysedDay]) -> int:
-    """Write aggregated predictions and species summary of the days; how many of the two changed."""
-    aggregated, species = period_paths(output_dir, days)
-    return write_table(aggregated, AGGREGATED_COLUMNS, aggregated_lines(days)) + write_table(
-        species, SPECIES_COLUMNS, species_lines(days)
+def write_daily(output_dir: Path, day: AnalysedDay, model: ModelInfo, about: Provenance) -> int:
+    """Write the predictions of a day and what its columns mean; how many of the two files changed."""
+    return write_described(
+        daily_path(output_dir, day.row.date), "daily_predictions", daily_lines(day, model), about
     )
+
+
+def write_soft_voting(output_dir: Path, day: AnalysedDay, about: Provenance) -> int:
+    """Write the soft voting of a day and what its columns mean; how many of the two files changed."""
+    return write_described(
+        soft_voting_path(output_dir, day.row.date), "soft_voting", soft_voting_lines(day), about
+    )
+
+
+def write_period(output_dir: Path, days: Sequence[AnalysedDay], about: Provenance) -> int:
+    """Write aggregated predictions and species summary of the days, and what their columns mean; how many of
+    the four files changed."""
+    aggregated, species = period_paths(output_dir, days)
+    return write_described(
+        aggregated, "aggregated_predictions", aggregated_lines(days), about
+    ) + write_described(species, "species_summary", species_lines(days), about)
+
+
+def write_described(path: Path, kind: str, lines: Iterable[Mapping[str, Any]], about: Provenance) -> int:
+    """Write a table and, beside it, its metadata; how many of the two files changed."""
+    written = write_table(path, COLUMNS[kind], lines)
+    return written + write_document(metadata_path(path), csvw.metadata(kind, path.name, COLUMNS[kind], about))
+
+
+def metadata_path(path: Path) -> Path:
+    """Where it is said what the columns of a CSV file mean."""
+    return path.with_name(path.name + csvw.SUFFIX)
 
 
 def daily_lines(day: AnalysedDay, model: ModelInfo) -> Iterable[dict[str, Any]]:
@@ -146,7 +174,7 @@ def daily_lines(day: AnalysedDay, model: ModelInfo) -> Iterable[dict[str, Any]]:
         yield line
 
 
-def aggregated_lines(days: Sequence[AnalysedDay]) -> Iterable[dict[str, Any]]:
+def aggregated_lines(days: Iterable[AnalysedDay]) -> Iterable[dict[str, Any]]:
     """One line a photo over all days; `image_id` is the day and the photo's number in it."""
     for day in days:
         for photo in day.photos:
@@ -160,7 +188,7 @@ def aggregated_lines(days: Sequence[AnalysedDay]) -> Iterable[dict[str, Any]]:
             }
 
 
-def species_lines(days: Sequence[AnalysedDay]) -> list[dict[str, Any]]:
+def species_lines(days: Iterable[AnalysedDay]) -> list[dict[str, Any]]:
     """One line a species, most frequent first; occurrences are units as the days count them.
 
     Confidences are those of the photos that carry the species as their label; a person's label counts as 1.
@@ -168,7 +196,9 @@ def species_lines(days: Sequence[AnalysedDay]) -> list[dict[str, Any]]:
     occurrences: Counter[str] = Counter()
     seen: dict[str, list[date]] = defaultdict(list)
     confidences: dict[str, list[float]] = defaultdict(list)
+    surveyed = 0
     for day in days:
+        surveyed += 1
         for name, count in day.row.species_counts.items():
             occurrences[name] += count
             seen[name].append(day.row.date)
@@ -180,7 +210,7 @@ def species_lines(days: Sequence[AnalysedDay]) -> list[dict[str, Any]]:
             "species_name": name,
             "total_occurrences": count,
             "days_observed": len(seen[name]),
-            "observation_frequency": len(seen[name]) / len(days),
+            "observation_frequency": len(seen[name]) / surveyed,
             "average_confidence": _mean(confidences[name]),
             "confidence_std": _spread(confidences[name]),
             "min_confidence": min(confidences[name], default=None),
@@ -243,13 +273,22 @@ def write_table(path: Path, columns: Sequence[str], lines: Iterable[Mapping[str,
 
 def table(columns: Sequence[str], lines: Iterable[Mapping[str, Any]]) -> bytes:
     """CSV of the lines: missing and undefined cells are empty, numbers keep all digits, text is no formula."""
+    return b"".join(table_chunks(columns, lines))
+
+
+def table_chunks(columns: Sequence[str], lines: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
+    """The same piece by piece, so that the lines need not be in memory at once."""
     text = io.StringIO()
     # RFC 4180's line ends; with LF alone Python before 3.13 would leave a carriage return in a cell unquoted.
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(columns)
     for line in lines:
         writer.writerow([cell(line.get(column)) for column in columns])
-    return text.getvalue().encode("utf-8", "replace")
+        if text.tell() >= CHUNK:
+            yield text.getvalue().encode("utf-8", "replace")
+            text.seek(0)
+            text.truncate()
+    yield text.getvalue().encode("utf-8", "replace")
 
 
 def cell(value: Any) -> Any:

@@ -95,7 +95,7 @@ def test_every_day_gets_its_files(data: Path, asked: list[int]) -> None:
     assert len(asked) == 4
     assert report.refused == []
     period = "2025-08-24_to_2025-08-26"
-    assert {name for name in names(data) if "github_calendar" not in name} == {
+    assert {name for name in names(data) if "github_calendar" not in name and "-metadata" not in name} == {
         "json/daily_summary_2025-08-24.json",
         "json/daily_summary_2025-08-26.json",
         f"json/time_series_{period}.json",
@@ -107,6 +107,8 @@ def test_every_day_gets_its_files(data: Path, asked: list[int]) -> None:
         f"csv/species_summary_{period}.csv",
     }
     assert sum("github_calendar" in name for name in names(data)) == 10
+    described = {name for name in names(data) if name.endswith(".csv-metadata.json")}
+    assert described == {f"{name}-metadata.json" for name in names(data) if name.endswith(".csv")}
     assert report.written == len(names(data))
     store = FileStore(output_of(data))
     assert [row.date for row in store.days()] == [FIRST, SECOND]
@@ -241,7 +243,7 @@ def test_days_that_lost_their_photos_are_forgotten(data: Path) -> None:
     (data / str(SECOND) / "4.jpg").unlink()
     report = run(data)
     assert [row.date for row in FileStore(output_of(data)).days()] == [FIRST]
-    assert report.removed == 3 + 3  # the day's files, and those of the longer period
+    assert report.removed == 5 + 5  # the day's files, and those of the longer period
     assert not [name for name in names(data) if "2025-08-26" in name]
     shutil.rmtree(data / str(FIRST))
     assert run(data).days == 0
@@ -255,7 +257,7 @@ def test_a_folder_that_is_gone_takes_its_day_along(data: Path) -> None:
     run(data)
     shutil.rmtree(data / str(SECOND))
     tables.soft_voting_path(output_of(data), SECOND).unlink()  # somebody was quicker
-    assert run(data).removed == 2 + 3
+    assert run(data).removed == 4 + 5
     assert [row.date for row in FileStore(output_of(data)).days()] == [FIRST]
 
 

@@ -52,7 +52,7 @@ def test_it_writes_the_days_and_counts_them(data: Path, tmp_path: Path) -> None:
     words, counts = done.stdout.splitlines()
     assert "1 days, 2 photos (2 classified, 0 as before, 0 repeated), 0 refused" in words
     assert json.loads(counts) == {
-        "days": 1, "photos": 2, "classified": 2, "cached": 0, "duplicates": 0, "written": 16, "removed": 0,
+        "days": 1, "photos": 2, "classified": 2, "cached": 0, "duplicates": 0, "written": 20, "removed": 0,
         "refused": 0, "misdated": 0,
     }  # fmt: skip
     assert (tmp_path / "out" / "json" / "daily_summary_2025-08-24.json").is_file()

@@ -13,6 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lib import __version__
+from lib.definitions import definitions
 from lib.outputs import summaries
 from lib.store.records import DayRow, ProcessingRow
 from lib.store.sample import SampleStore
@@ -92,6 +94,9 @@ def test_it_has_the_keys_of_the_shape() -> None:
         assert document["diversity_metrics"][name] == getattr(row, name)
     assert document["metadata"]["inatag_species_count"] == 12
     assert document["model_info"]["name"] == "sample"
+    assert document["definitions"] == definitions()
+    assert document["metadata"]["product_version"] == __version__
+    assert document["metadata"]["effort"] == row.effort
     assert document["timestamp"] == document["metadata"]["export_timestamp"] == f"{row.date}T12:00:00+00:00"
 
 

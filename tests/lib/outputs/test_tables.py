@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from statistics import pstdev
 from typing import Any
@@ -16,12 +16,15 @@ from hypothesis import strategies as st
 
 from lib import diversity
 from lib.outputs import tables
+from lib.outputs.csvw import Provenance
 from lib.outputs.summaries import ModelInfo
 from lib.store.records import DayRow, Photo, Prediction
 
 DAY = date(2025, 8, 24)
 NOON = datetime(2025, 8, 24, 3, tzinfo=UTC)
 MODEL = ModelInfo("starter", "1.0", "lite0", 12)
+ABOUT = Provenance("1", [{"name": "starter", "version": "1.0"}], NOON)
+LATER = replace(ABOUT, exported=NOON + timedelta(days=1))
 
 
 def photo(number: int, *guesses: tuple[str, float], **changes: Any) -> Photo:
@@ -67,7 +70,7 @@ def lines(path: Path) -> list[dict[str, str]]:
 
 
 def test_daily_predictions_have_exactly_the_columns_of_the_shape(tmp_path: Path) -> None:
-    assert tables.write_daily(tmp_path, TODAY, MODEL) is True
+    assert tables.write_daily(tmp_path, TODAY, MODEL, ABOUT) == 2
     path = tmp_path / "csv" / "daily_predictions_2025-08-24.csv"
     assert path.read_text("utf-8").splitlines()[0] == (
         "date,image_id,image_path,processing_time,timestamp,model_name,total_predictions,model_size,lora_enabled,"
@@ -88,10 +91,10 @@ def test_daily_predictions_have_exactly_the_columns_of_the_shape(tmp_path: Path)
 
 
 def test_a_table_that_stands_already_is_not_written_again(tmp_path: Path) -> None:
-    tables.write_daily(tmp_path, TODAY, MODEL)
+    tables.write_daily(tmp_path, TODAY, MODEL, ABOUT)
     path = tables.daily_path(tmp_path, DAY)
     before = path.stat()
-    assert tables.write_daily(tmp_path, TODAY, MODEL) is False
+    assert tables.write_daily(tmp_path, TODAY, MODEL, LATER) == 0
     assert path.stat() == before
 
 
@@ -99,8 +102,8 @@ def test_aggregated_predictions_and_species_cover_the_period(tmp_path: Path) -> 
     other = date(2025, 8, 26)
     later = [replace(each, date=other) for each in PHOTOS[:1]]
     days = [TODAY, tables.AnalysedDay(replace(ROW, date=other, species_counts={"Stellaria media": 4}), later)]
-    assert tables.write_period(tmp_path, days) == 2
-    assert tables.write_period(tmp_path, days) == 0
+    assert tables.write_period(tmp_path, days, ABOUT) == 4
+    assert tables.write_period(tmp_path, days, LATER) == 0
     aggregated, species = tables.period_paths(tmp_path, days)
     assert aggregated.name == "aggregated_predictions_2025-08-24_to_2025-08-26.csv"
     assert species.name == "species_summary_2025-08-24_to_2025-08-26.csv"
@@ -123,6 +126,14 @@ def test_aggregated_predictions_and_species_cover_the_period(tmp_path: Path) -> 
     assert (second["min_confidence"], second["max_confidence"]) == ("0.7", "0.8")
 
 
+def test_a_long_table_comes_in_pieces_that_make_the_whole() -> None:
+    found = [{"a": number, "b": "x" * 500} for number in range(400)]
+    pieces = list(tables.table_chunks(("a", "b"), iter(found)))
+    assert len(pieces) > 2
+    assert max(map(len, pieces)) < tables.CHUNK + 1000
+    assert tables.read_table(b"".join(pieces)) == [{"a": str(each["a"]), "b": each["b"]} for each in found]
+
+
 def test_a_person_s_label_is_certain_and_a_lost_one_is_not() -> None:
     human = photo(1, ("Zea mays", 0.2), label="Poa annua", label_source="human")
     model = photo(2, ("Zea mays", 0.2), label="Rumex acetosa")
@@ -136,7 +147,7 @@ def test_a_person_s_label_is_certain_and_a_lost_one_is_not() -> None:
 
 
 def test_soft_voting_sums_probabilities_over_one_photo_a_cluster(tmp_path: Path) -> None:
-    assert tables.write_soft_voting(tmp_path, TODAY) is True
+    assert tables.write_soft_voting(tmp_path, TODAY, ABOUT) == 2
     *species, summary = lines(tmp_path / "csv" / "soft_voting_2025-08-24.csv")
     assert [line["species_name"] for line in species] == [
         "Stellaria media", "Zea mays", "Poa annua", "Rumex acetosa",
