@@ -35,6 +35,7 @@ FUNCTIONS = (
         ("/api/species-dashboard", "/api/dashboard/species"),
         auth="optional",
     ),
+    Function("trend", "functions.trend", ("/api/trend",), auth="optional"),
     Function("daily", "functions.daily", ("/api/daily/{date}",), auth="optional"),
     # Photos
     Function("upload", "functions.upload", ("/api/upload",), (POST,), body_limit=UPLOAD_LIMIT, concurrency=4),

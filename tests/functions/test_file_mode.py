@@ -21,6 +21,7 @@ NEEDS_DATABASE = [
 READS = (
     "/api/calendar/shannon_diversity",
     "/api/time-series",
+    "/api/trend",
     "/api/species-dashboard",
     "/api/daily/2025-06-01",
     "/api/status",

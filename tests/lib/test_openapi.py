@@ -272,6 +272,7 @@ class TestTruth:
             "/openapi.json",
             "/api/status",
             "/api/time-series",
+            "/api/trend",
             "/api/species-dashboard",
             "/api/dashboard/species",
             "/api/images",
@@ -292,6 +293,7 @@ class TestTruth:
         series = ask("GET", "/api/time-series", "/api/time-series?metrics=hill_q0,hill_q1,hill_q2", key=False)
         assert len(series["dates"]) > 50
         assert ask("GET", "/api/species-dashboard", key=False)["total_species"] > 10
+        assert ask("GET", "/api/trend", "/api/trend?metric=hill_q1", key=False)["slope"]
 
     def test_a_session_from_beginning_to_end(self, ask: Ask) -> None:
         made = ask(
@@ -326,6 +328,8 @@ class TestTruth:
             ("GET", "/api/time-series", "/api/time-series?session=99"),
             ("GET", "/api/time-series", "/api/time-series?metrics=beauty"),
             ("GET", "/api/time-series", "/api/time-series?start_date=2025-02-30"),
+            ("GET", "/api/trend", "/api/trend?session=99"),
+            ("GET", "/api/trend", "/api/trend?metric=beauty"),
             ("GET", "/api/species-dashboard", "/api/species-dashboard?session=99"),
             (
                 "GET",

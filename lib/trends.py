@@ -1,0 +1,244 @@
+"""Where one metric is going: its trend over the surveyed days, and the shape of its season.
+
+Everything follows from the rows of the days; no photo is read. Days are points in time with gaps between them:
+nothing is filled in. Days with too little effort are left out and counted, except for the metrics that tell of
+the effort itself. Neighbouring days resemble each other, so that a trend is less certain than the same values
+from independent days would make it: the variance is widened by what the ranks' autocorrelation says.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from statistics import NormalDist
+from typing import Literal
+
+import numpy as np
+
+from lib.calendars import value_of
+from lib.diversity import mann_kendall, theil_sen
+from lib.diversity.ranks import doubled_ranks
+from lib.diversity.trends import TheilSen
+from lib.seasons import (
+    Point,
+    Season,
+    SeasonalTest,
+    SeasonLength,
+    SeasonOfYear,
+    Verdict,
+    normal_test,
+    seasonal_shape,
+    seasonal_test,
+    verdict_of,
+)
+from lib.store.records import DayRow
+
+LEVEL = 0.95
+# Below it neither the autocorrelation nor the normal approximation can be relied upon.
+MINIMUM_DAYS = 10
+# What these metrics tell is the effort: leaving out the days with little of it would falsify them.
+EFFORT_METRICS = ("total_images", "coverage_estimate")
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Surveyed days that are not used: with no counted plant, with too few, or where the metric is undefined."""
+
+    none: int
+    low: int
+    undefined: int
+
+
+@dataclass(frozen=True, slots=True)
+class Autocorrelation:
+    """How much neighbouring survey days resemble each other, as correlations of ranks around the line.
+
+    `inflation` is what the variance of the Mann–Kendall S is multiplied by, `effective_days` the number of
+    independent days that would tell as much.
+    """
+
+    lag_1: float | None
+    lags: int
+    inflation: float
+    effective_days: float
+
+
+@dataclass(frozen=True, slots=True)
+class TrendTest:
+    """Mann–Kendall: `tau` −1 to 1, `p` of no trend, with the autocorrelation in it; `p_independent` without.
+
+    `verdict` is `rising` or `falling` when p is below 0.05, else `none`; `too_few` with too few values.
+    """
+
+    s: int
+    tau: float | None
+    z: float | None
+    p: float | None
+    p_independent: float | None
+    method: str
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Slope:
+    """Theil–Sen: the median of the slopes between all pairs, with its interval, per day and per thirty days."""
+
+    per_day: float
+    low: float
+    high: float
+    per_30_days: float
+    low_30_days: float
+    high_30_days: float
+    level: float
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The Theil–Sen line from its first to its last point, ready to draw."""
+
+    start: Point
+    end: Point
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """All that is known of one metric's course; lists are ordered by date or season.
+
+    `verdict` is that of the seasonal test when there are three years or more, else that of the days.
+    """
+
+    points: list[Point]
+    left_out: LeftOut
+    verdict: Verdict
+    verdict_from: Literal["mann_kendall", "seasonal"]
+    mann_kendall: TrendTest
+    autocorrelation: Autocorrelation
+    slope: Slope | None
+    line: Line | None
+    season_length: SeasonLength
+    seasons: list[Season]
+    seasons_of_years: list[SeasonOfYear]
+    seasonal: SeasonalTest
+
+
+def build(rows: Sequence[DayRow], metric: str, season_length: SeasonLength = "month") -> Trend:
+    """The trend of `metric` over `rows`, ordered by date.
+
+    Mann–Kendall over the days in their order, with the variance of Hamed and Rao (1998) for autocorrelated
+    values (see `autocorrelation`); Theil–Sen over calendar days, its interval widened by the same factor
+    (Sen 1968); seasons by month or ISO week, and the seasonal test of Hirsch, Slack and Smith (1982).
+    """
+    points, left_out = usable(rows, metric)
+    dates, values = [point.date for point in points], [point.value for point in points]
+    fitted = theil_sen(dates, values, LEVEL)
+    found = autocorrelation(dates, values, fitted.value if fitted else 0.0)
+    slope = line = None
+    if fitted is not None:
+        if found.inflation > 1:
+            fitted = theil_sen(dates, values, LEVEL, inflation=found.inflation) or fitted
+        slope = _slope(fitted)
+        line = _line(points, fitted)
+    test = _test(values, found.inflation)
+    seasons, by_year = seasonal_shape(points, season_length)
+    seasonal = seasonal_test(by_year)
+    enough_years = seasonal.verdict != "too_few"
+    return Trend(
+        points=points,
+        left_out=left_out,
+        verdict=seasonal.verdict if enough_years else test.verdict,
+        verdict_from="seasonal" if enough_years else "mann_kendall",
+        mann_kendall=test,
+        autocorrelation=found,
+        slope=slope,
+        line=line,
+        season_length=season_length,
+        seasons=seasons,
+        seasons_of_years=by_year,
+        seasonal=seasonal,
+    )
+
+
+def usable(rows: Sequence[DayRow], metric: str) -> tuple[list[Point], LeftOut]:
+    """The days of `rows` whose value of `metric` can be compared with other days', and how many cannot."""
+    points = []
+    left_out = {"none": 0, "low": 0, "undefined": 0}
+    for row in rows:
+        value = value_of(row, metric)
+        if metric not in EFFORT_METRICS and row.effort != "ok":
+            left_out[row.effort] += 1
+        elif value is None:
+            left_out["undefined"] += 1
+        else:
+            points.append(Point(row.date, value))
+    return points, LeftOut(**left_out)
+
+
+def _slope(fitted: TheilSen) -> Slope:
+    return Slope(
+        per_day=fitted.value,
+        low=fitted.low,
+        high=fitted.high,
+        per_30_days=30 * fitted.value,
+        low_30_days=30 * fitted.low,
+        high_30_days=30 * fitted.high,
+        level=LEVEL,
+    )
+
+
+def _line(points: Sequence[Point], fitted: TheilSen) -> Line:
+    first, last = points[0].date, points[-1].date
+    return Line(
+        Point(first, fitted.intercept), Point(last, fitted.intercept + fitted.value * (last - first).days)
+    )
+
+
+def autocorrelation(dates: Sequence[date], values: Sequence[float], slope: float) -> Autocorrelation:
+    """How much less `values` (in the order of `dates`) say of a trend than independent ones would.
+
+    Hamed and Rao (1998): var S is multiplied by n/n* = 1 + 2 / (n(n−1)(n−2)) · Σ (n−i)(n−i−1)(n−i−2) r_i, with
+    r_i the autocorrelation of the ranks of what is left when the line of `slope` is taken away. A lag is one
+    survey day on, not one calendar day. Lags are added up to the first whose r_i is not above its 95 % bound
+    1.96/√n: those beyond are noise, and the swing of the season in them would take back what the near ones say.
+    So the factor is never below 1. With fewer than MINIMUM_DAYS values there is nothing to tell it from: 1.
+    """
+    n = len(values)
+    if n < MINIMUM_DAYS:
+        return Autocorrelation(None, 0, 1.0, float(n))
+    days = np.array([(day - dates[0]).days for day in dates])
+    doubled = doubled_ranks(np.asarray(values, dtype=np.float64) - slope * days)
+    ranks = doubled - doubled.mean()
+    power = float(ranks @ ranks)
+    if power == 0:  # nothing is left: all on one line
+        return Autocorrelation(None, 0, 1.0, float(n))
+    bound = NormalDist().inv_cdf(0.5 + LEVEL / 2) / math.sqrt(n)
+    total, lags = 0.0, 0
+    for lag in range(1, n - 2):
+        r = float(ranks[:-lag] @ ranks[lag:]) / power
+        if r <= bound:
+            break
+        total += (n - lag) * (n - lag - 1) * (n - lag - 2) * r
+        lags = lag
+    inflation = 1 + 2 * total / (n * (n - 1) * (n - 2))
+    return Autocorrelation(float(ranks[:-1] @ ranks[1:]) / power, lags, inflation, n / inflation)
+
+
+def _test(values: Sequence[float], inflation: float) -> TrendTest:
+    """Mann–Kendall over the days, with the variance widened by `inflation`."""
+    found = mann_kendall(values)
+    if found is None:
+        return TrendTest(0, None, None, None, None, "Mann–Kendall", "too_few")
+    z, p, method = found.z, found.p, f"Mann–Kendall, {found.method}"
+    if inflation > 1 and found.variance > 0:
+        z, p = normal_test(found.s, found.variance * inflation)
+        method = "Mann–Kendall, variance for autocorrelated values (Hamed and Rao 1998)"
+    return TrendTest(
+        s=found.s,
+        tau=found.tau,
+        z=z,
+        p=p,
+        p_independent=found.p,
+        method=method,
+        verdict=verdict_of(found.s, p) if len(values) >= MINIMUM_DAYS else "too_few",
+    )
