@@ -45,6 +45,26 @@ def missed(values: Abundances, units: float, size: float) -> Abundances:
     return chances
 
 
+def missed_together(values: Abundances, units: float, size: float) -> Abundances:
+    """Covariance of the absences of every two different species with these frequencies, as a matrix.
+
+    C(units - x - y, size) / C(units, size) less the product of the two single chances.
+    """
+    absent = missed(values, units, size)
+    x, y = np.maximum(values[:, None], values), np.minimum(values[:, None], values)
+    both = missed((x + y).ravel(), units, size).reshape(x.shape) - absent[:, None] * absent
+    # With few units of one species its factors give the small difference without cancellation.
+    steps = np.arange(min(float(_DIRECT), values.max()))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        gap = -size * values[:, None] / ((units - values[:, None] - steps) * (units - size - steps))
+        logs = np.cumsum(np.log1p(gap), axis=1)
+    rows = np.arange(values.size)
+    row = np.where(values[:, None] >= values, rows[:, None], rows)
+    exact = (y <= steps.size) & (x + y <= units - size)
+    column = np.minimum(y, steps.size).astype(np.intp) - 1
+    return np.where(exact, absent[:, None] * absent * np.expm1(logs[row, column]), both)
+
+
 def expected(
     values: Abundances, units: float, size: float, g: Callable[[Abundances], Abundances]
 ) -> Abundances:

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from lib.diversity.abundance import Abundances
 from lib.diversity.asymptotic_diversity import asymptote, check_order
-from lib.diversity.hypergeometric import expected, missed
+from lib.diversity.hypergeometric import expected, missed, missed_together
 from lib.diversity.sample import Sample, abundance_sample
 from lib.diversity.sample_coverage import check_coverage, check_size, size_covering
 
@@ -60,9 +60,10 @@ def rarefaction_se(counts: ArrayLike, size: int) -> float | None:
         return None
     if not 0 <= size <= sample.units or size != math.floor(size):
         raise ValueError("the size must be whole and within 0 and the number of individuals")
+    if size <= 1 or size == sample.units:
+        return 0.0
     absent = missed(sample.values, sample.units, size)
-    sums = sample.values[:, None] + sample.values
-    both = missed(sums.ravel(), sample.units, size).reshape(sums.shape) - absent[:, None] * absent
+    both = missed_together(sample.values, sample.units, size)
     pairs = sample.species[:, None] * sample.species - np.diag(sample.species)
     variance = float(np.sum(sample.species * absent * (1 - absent)) + np.sum(pairs * both))
     return math.sqrt(max(0.0, variance))

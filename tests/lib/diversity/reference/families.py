@@ -147,7 +147,7 @@ def compare(family: Family, values: list[tuple[Case, str, At, str, Any]]) -> Out
             mine, value, rel_tol=family.relative(case, tool), abs_tol=family.absolute
         ):
             outcome.wrong.append(f"{label}: {mine!r}, expected {value!r}")
-        if mine is not None and abs(mine - value) > family.absolute:
+        if mine is not None and abs(mine - value) > 1e-14:
             error = abs(mine - value) / max(abs(mine), abs(value))
             if error > outcome.worst:
                 outcome.worst, outcome.worst_at = error, label
