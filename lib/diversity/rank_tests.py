@@ -75,7 +75,7 @@ def mann_whitney(a: ArrayLike, b: ArrayLike) -> RankTest | None:
         variance = m * n / 12 * (m + n + 1 - ties / ((m + n) * (m + n - 1)))
         z = max(0.0, distance / 2 - 0.5) / math.sqrt(variance) if distance else 0.0
         p, method = math.erfc(z / math.sqrt(2)), "normal"
-    return RankTest(doubled_u / 2, p, doubled_u / (m * n) - 1, method)
+    return RankTest(doubled_u / 2, p, (doubled_u - m * n) / (m * n), method)
 
 
 def kruskal_wallis(groups: Iterable[ArrayLike]) -> KruskalWallis | None:
