@@ -37,6 +37,7 @@ FUNCTIONS = (
     ),
     Function("trend", "functions.trend", ("/api/trend",), auth="optional"),
     Function("daily", "functions.daily", ("/api/daily/{date}",), auth="optional"),
+    Function("export", "functions.export", ("/api/export/{kind}",), concurrency=2, files=True),
     # Photos
     Function("upload", "functions.upload", ("/api/upload",), (POST,), body_limit=UPLOAD_LIMIT, concurrency=4),
     Function("images", "functions.images", ("/api/images",)),

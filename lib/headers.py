@@ -23,7 +23,10 @@ HSTS = "max-age=31536000; includeSubDomains"
 # What an answer that says nothing else may be kept for: it belongs to one caller alone.
 PRIVATE = "private, no-cache"
 CALLER = ("Authorization", "X-API-Key", "Cookie", "Accept-Language")
-EXPOSED = "Location, Retry-After, X-Request-Id, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset"
+EXPOSED = (
+    "Location, Retry-After, X-Request-Id, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, "
+    "Content-Disposition, Link"
+)
 ALLOWED_METHODS = "GET, POST, PATCH, DELETE"
 ALLOWED_HEADERS = "Authorization, X-API-Key, Content-Type, Idempotency-Key, X-CSRF-Token, X-Request-Id"
 PREFLIGHT_SECONDS = "600"

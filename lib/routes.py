@@ -22,7 +22,8 @@ class Function:
 
     `paths` are alternatives for the same endpoint, parameters in braces. `auth`: public, optional (visitors see
     sample data), required, or private (a key, or the private metrics port). `body_limit` in bytes;
-    `concurrency` is how many requests of this function one process answers at once. `page` marks HTML.
+    `concurrency` is how many requests of this function one process answers at once. `page` marks HTML. `files`:
+    file mode, which has no users and so no keys, answers it from its files although it is `required`.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Function:
     concurrency: int = 8
     page: bool = False
     scope: str | None = None
+    files: bool = False
 
     def demanded_scope(self, method: str) -> str:
         """The scope a key needs: the table's, else read for reads and write for the rest."""

@@ -41,3 +41,13 @@ def common_names(language: str = "en") -> dict[str, str]:
     """Every common name in `language`, by scientific name."""
     found = {species: common_name(species, language) for species in _table()}
     return {species: name for species, name in found.items() if name}
+
+
+def family_of(genus: str) -> str:
+    """The family of a genus; empty when the table has no species of it."""
+    return _families().get(genus, "")
+
+
+@cache
+def _families() -> dict[str, str]:
+    return {species.split(" ")[0]: plant.family for species, plant in _table().items()}

@@ -11,6 +11,7 @@ from lib.classifier import ModelUnavailable
 from lib.classifier.card import read_card
 from lib.classifier.taxonomy import read_labels
 from lib.outputs.summaries import ModelInfo
+from lib.taxa import family_of
 
 
 def model_info(model_dir: Path, name: str) -> ModelInfo:
@@ -49,8 +50,8 @@ class Models:
         return [{"name": name, "version": self.info(name).version} for name in sorted(names - {""})]
 
     def family(self, genus: str) -> str:
-        """The family of a genus; empty where the model's labels do not say."""
-        return self._families.get(genus, "")
+        """The family of a genus; empty where neither the model's labels nor the table of names says."""
+        return self._families.get(genus) or family_of(genus)
 
     @cached_property
     def _families(self) -> dict[str, str]:

@@ -51,6 +51,7 @@ def path_of(function: Function, world: World) -> str:
         "metric": "shannon_diversity",
         "date": world.day,
         "name": "style.css",
+        "kind": "species-summary",
     }
     return re.sub(r"{(\w+)}", lambda match: values[match[1]], function.paths[0])
 
