@@ -6,6 +6,7 @@ NaN.
 """
 
 from lib.diversity.asymptotic_diversity import asymptotic
+from lib.diversity.bootstrap import bootstrap, bootstrap_at_coverage, bootstrap_at_size
 from lib.diversity.dissimilarity import (
     bray_curtis,
     bray_curtis_matrix,
@@ -47,6 +48,9 @@ __all__ = [
     "asymptotic",
     "beta_partition",
     "beta_partition_sites",
+    "bootstrap",
+    "bootstrap_at_coverage",
+    "bootstrap_at_size",
     "bray_curtis",
     "bray_curtis_matrix",
     "chao1",

@@ -21,28 +21,32 @@ def asymptote(sample: Sample, q: float) -> float:
     """Estimated Hill number of order `q` of the community; infinite where no two finds were of one species."""
     if q == 0:
         return sample.observed + sample.unseen
+    q = float(q)
     units, mean = sample.units, sample.total / sample.units
-    if abs(q - 1) < _NEAR_ONE:
-        finds = sample.species * sample.values / units
-        known = float(np.sum(finds * _digamma_from(sample.values, units)))
-        return math.exp((known + tail(sample, 1.0)) / mean + math.log(mean))
-    powers = float(np.sum(sample.species * _power(sample.values, units, q)))
-    if not float(q).is_integer():
-        powers += tail(sample, q)
-    if powers <= 0:
-        return math.inf
-    return math.exp((math.log(powers) - q * math.log(mean)) / (1 - q))
+    order = 1.0 if abs(q - 1) < _NEAR_ONE else q
+    known = float(np.sum(sample.species * known_part(sample.values, units, order)))
+    if not (order.is_integer() and order > 1):
+        known += tail(units, sample.once, sample.rarity, order)
+    if order == 1:
+        return math.exp(known / mean + math.log(mean))
+    return math.exp((math.log(known) - q * math.log(mean)) / (1 - q)) if known > 0 else math.inf
 
 
-def tail(sample: Sample, q: float) -> float:
+def known_part(values: Abundances, units: float, q: float) -> Abundances:
+    """What each seen species adds to the estimated sum of p**q, at q = 1 to the entropy; see `tail`."""
+    if q == 1:
+        return np.asarray(values / units * _digamma_from(values, units))
+    return _power(values, units, q)
+
+
+def tail(units: float, once: float, rarity: float, q: float) -> float:
     """What the unseen species add to the estimated sum of p**q, at q = 1 to the entropy.
 
     (f1/n)(1-A) sin(pi q)/pi times the integral over 0..1 of t**(n-q) (1-t)**(q-1) / (1 - (1-A) t), which is
     Chao and Jost's infinite series (2015) and keeps all its digits at any n; at q = 1 without the sine.
     """
-    if sample.once == 0 or sample.rarity == 1:
+    if once == 0 or rarity == 1:
         return 0.0
-    rarity, units = sample.rarity, sample.units
     factor = 1.0 if q == 1 else math.sin(math.pi * q) / math.pi
     # With t = exp(-exp(u)) the trapezoid rule converges geometrically; step 0.2 gives all 16 digits.
     step, rate = 0.2, units - q + 1
@@ -53,7 +57,7 @@ def tail(sample: Sample, q: float) -> float:
     terms = np.exp(-rate * s + (q - 1) * np.log(rest)) * s / (rarity + (1 - rarity) * rest)
     # Below the first point the terms fall by exp(-q step) each: the rest of them in one go.
     integral = step * (float(terms.sum()) + float(terms[0]) / math.expm1(q * step))
-    return sample.once / units * (1 - rarity) * factor * integral
+    return once / units * (1 - rarity) * factor * integral
 
 
 def asymptotic(counts: ArrayLike, q: float) -> float | None:
@@ -101,7 +105,7 @@ def _power(values: Abundances, units: float, q: float) -> Abundances:
 
     At a whole q that is the falling product x(x-1)… over n(n-1)…, and 0 for x below q.
     """
-    if float(q).is_integer():
+    if q.is_integer():
         steps = np.arange(q)
         return np.asarray(np.prod(np.maximum(values[:, None] - steps, 0) / (units - steps), axis=1))
     logs, factors = _gamma_ratio(np.append(values, units), q)

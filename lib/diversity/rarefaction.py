@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -78,6 +79,21 @@ def diversity(sample: Sample, size: float, q: float) -> float:
     return lower if below == size else lower + (size - below) * (_rarefied(sample, below + 1, q) - lower)
 
 
+def entropy_of_shares(finds: float) -> Callable[[Abundances], Abundances]:
+    """-p ln p of the share p that a count has of `finds`."""
+
+    def entropy(counts: Abundances) -> Abundances:
+        shares = counts / finds
+        return np.asarray(-shares * np.log(np.where(counts > 0, shares, 1.0)))
+
+    return entropy
+
+
+def power_of_shares(finds: float, q: float) -> Callable[[Abundances], Abundances]:
+    """p**q of the share p that a count has of `finds`."""
+    return lambda counts: np.asarray((counts / finds) ** q)
+
+
 def _rarefied(sample: Sample, size: float, q: float) -> float:
     """Expected Hill number of a whole number of units, 1 up to the sample's own."""
     values, species, units = sample.values, sample.species, sample.units
@@ -87,14 +103,8 @@ def _rarefied(sample: Sample, size: float, q: float) -> float:
     if q == 2:
         return 1 / _concentration(sample, size)
 
-    def entropy(counts: Abundances) -> Abundances:
-        shares = counts / finds
-        return -shares * np.log(np.where(counts > 0, shares, 1.0))
-
-    def power(counts: Abundances) -> Abundances:
-        return np.asarray((counts / finds) ** q)
-
-    mean = float(np.sum(species * expected(values, units, size, entropy if q == 1 else power)))
+    of_shares = entropy_of_shares(finds) if q == 1 else power_of_shares(finds, q)
+    mean = float(np.sum(species * expected(values, units, size, of_shares)))
     return math.exp(mean if q == 1 else math.log(mean) / (1 - q))
 
 

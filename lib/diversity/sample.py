@@ -30,23 +30,31 @@ class Sample(NamedTuple):
 
     @property
     def unseen(self) -> float:
-        """Species not found, as Chao1 or Chao2 estimate them: k f1**2 / (2 f2), k f1 (f1-1) / 2 at f2 = 0."""
-        k = (self.units - 1) / self.units
-        if self.twice > 0:
-            return k * self.once**2 / (2 * self.twice)
-        return k * self.once * (self.once - 1) / 2
+        """Species not found, as `unseen_species` estimates them."""
+        return float(unseen_species(self.units, self.once, self.twice))
 
     @property
     def rarity(self) -> float:
-        """How frequent a species found once is on average in the community: Chao and Jost's A (2015).
+        """Mean frequency in the community of a species found once, as `singleton_rarity` estimates it."""
+        return float(singleton_rarity(self.units, self.once, self.twice))
 
-        2 f2 / ((n-1) f1 + 2 f2), 2 / ((n-1)(f1-1) + 2) at f2 = 0, and 1 where no species was found once.
-        """
-        if self.once == 0:
-            return 1.0
-        if self.twice > 0:
-            return 2 * self.twice / ((self.units - 1) * self.once + 2 * self.twice)
-        return 2 / ((self.units - 1) * (self.once - 1) + 2)
+
+def unseen_species(units: float, once: ArrayLike, twice: ArrayLike) -> Abundances:
+    """Species not found, the part that Chao1 and Chao2 add: k f1**2 / (2 f2), k f1 (f1-1) / 2 at f2 = 0."""
+    f1, f2 = np.asarray(once, dtype=np.float64), np.asarray(twice, dtype=np.float64)
+    added = np.where(f2 > 0, f1**2 / (2 * np.maximum(f2, 1)), f1 * (f1 - 1) / 2)
+    return np.asarray((units - 1) / units * added)
+
+
+def singleton_rarity(units: float, once: ArrayLike, twice: ArrayLike) -> Abundances:
+    """How frequent a species found once is on average in the community, Chao and Jost's A (2015).
+
+    2 f2 / ((n-1) f1 + 2 f2), 2 / ((n-1)(f1-1) + 2) at f2 = 0, and 1 where no species was found once.
+    """
+    f1, f2 = np.asarray(once, dtype=np.float64), np.asarray(twice, dtype=np.float64)
+    doubletons = 2 * np.maximum(f2, 1)
+    others = np.where(f2 > 0, f1, np.maximum(f1 - 1, 0))
+    return np.where(f1 == 0, 1.0, doubletons / ((units - 1) * others + doubletons))
 
 
 def sample_of(frequencies: Abundances, units: float) -> Sample:
