@@ -66,7 +66,8 @@ def mann_kendall(values: ArrayLike) -> MannKendall | None:
     n = series.size
     if n < 2:
         return None
-    s = int(_signs(series).sum())
+    # Row by row: five years of days make millions of pairs, too many to hold at once on a small machine.
+    s = int(sum(np.sign(series[i + 1 :] - series[i]).sum() for i in range(n - 1)))
     ties = tie_sizes(series)
     variance = _kendall_variance(n, ties)
     untied = n * (n - 1) // 2 - sum(t * (t - 1) // 2 for t in ties)
@@ -108,17 +109,15 @@ def theil_sen(
     heights = finite_values(values)
     if days.size != heights.size:
         raise ValueError(f"as many values as dates: {heights.size} values, {days.size} dates")
-    pairs = np.triu_indices(days.size, 1)
-    runs = days[pairs[1]] - days[pairs[0]]
-    rises = heights[pairs[1]] - heights[pairs[0]]
-    if days.size < 3 or not runs.any():
+    if days.size < 3 or not days.any():
         return None
-    slopes = np.sort(rises[runs != 0] / runs[runs != 0])
+    slopes = _slopes(days, heights)
     slope = float(np.median(slopes))
     z = NormalDist().inv_cdf(0.5 + level / 2)
     width = z * math.sqrt(inflation * _kendall_variance(days.size, tie_sizes(heights), tie_sizes(days)))
     lowest = max(round((slopes.size - width) / 2) - 1, 0)
     highest = min(round((slopes.size + width) / 2), slopes.size - 1)
+    slopes.partition((lowest, highest))
     # Rounding to few slopes must not put the median outside.
     low, high = min(float(slopes[lowest]), slope), max(float(slopes[highest]), slope)
     return TheilSen(
@@ -153,9 +152,19 @@ def orders_by_inversions(ties: Sequence[int]) -> list[int]:
     return counts
 
 
-def _signs(series: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Sign of the difference of every two values, the later minus the earlier."""
-    return np.triu(np.sign(series[np.newaxis, :] - series[:, np.newaxis]), 1)
+def _slopes(days: NDArray[np.float64], heights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The slope between every two points on different days."""
+    order = np.argsort(days, kind="stable")
+    days, heights = days[order], heights[order]
+    # In the order of time, those on a later day are the rest of the series.
+    later = np.searchsorted(days, days, side="right")
+    slopes = np.empty(int((days.size - later).sum()))
+    filled = 0
+    for i, start in enumerate(later.tolist()):
+        end = filled + days.size - start
+        slopes[filled:end] = (heights[start:] - heights[i]) / (days[start:] - days[i])
+        filled = end
+    return slopes
 
 
 def _kendall_variance(n: int, ties: Sequence[int], other_ties: Sequence[int] = ()) -> float:
