@@ -5,8 +5,10 @@ change nothing), raises ValueError for anything else, and answers None where the
 NaN.
 """
 
+from lib.diversity.ace_estimator import ace
 from lib.diversity.asymptotic_diversity import asymptotic
 from lib.diversity.bootstrap import bootstrap, bootstrap_at_coverage, bootstrap_at_size
+from lib.diversity.day_estimate import DayEstimate, day_estimate
 from lib.diversity.dissimilarity import (
     bray_curtis,
     bray_curtis_matrix,
@@ -18,7 +20,17 @@ from lib.diversity.dissimilarity import (
     sorensen,
     sorensen_matrix,
 )
-from lib.diversity.indices import hill, inverse_simpson, pielou, richness, shannon, simpson
+from lib.diversity.fisher import fisher_alpha
+from lib.diversity.indices import (
+    hill,
+    inverse_simpson,
+    inverse_simpson_unbiased,
+    pielou,
+    richness,
+    shannon,
+    simpson,
+    simpson_unbiased,
+)
 from lib.diversity.partition import (
     BetaPartition,
     GammaAlphaBeta,
@@ -28,6 +40,7 @@ from lib.diversity.partition import (
     gamma_alpha_beta,
     podani_partition,
 )
+from lib.diversity.pooling import pool
 from lib.diversity.rank_tests import KruskalWallis, RankTest, kruskal_wallis, mann_whitney
 from lib.diversity.rarefaction import diversity_at_coverage, diversity_at_size, rarefaction_se
 from lib.diversity.richness_estimators import Estimate, chao1
@@ -37,6 +50,7 @@ from lib.diversity.trends import MannKendall, TheilSen, mann_kendall, theil_sen
 
 __all__ = [
     "BetaPartition",
+    "DayEstimate",
     "Estimate",
     "GammaAlphaBeta",
     "KruskalWallis",
@@ -45,6 +59,7 @@ __all__ = [
     "RankTest",
     "TheilSen",
     "Turnover",
+    "ace",
     "asymptotic",
     "beta_partition",
     "beta_partition_sites",
@@ -57,12 +72,15 @@ __all__ = [
     "coverage",
     "coverage_at",
     "coverage_good",
+    "day_estimate",
     "diversity_at_coverage",
     "diversity_at_size",
+    "fisher_alpha",
     "gamma_alpha_beta",
     "hellinger",
     "hill",
     "inverse_simpson",
+    "inverse_simpson_unbiased",
     "jaccard",
     "jaccard_matrix",
     "kruskal_wallis",
@@ -71,11 +89,13 @@ __all__ = [
     "morisita_horn",
     "pielou",
     "podani_partition",
+    "pool",
     "rarefaction_se",
     "richness",
     "ruzicka",
     "shannon",
     "simpson",
+    "simpson_unbiased",
     "size_at_coverage",
     "sorensen",
     "sorensen_matrix",

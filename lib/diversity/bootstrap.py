@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from statistics import NormalDist
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -74,6 +75,48 @@ def bootstrap_at_coverage(
     return _estimate(counts, value, at_coverage, draws, level, seed)
 
 
+class CommunityShares(NamedTuple):
+    """Shares of the species that were seen, what they leave, and the number of unseen species that share it."""
+
+    seen: Abundances
+    deficit: float
+    unseen: int
+
+    def entropy(self) -> float:
+        """Shannon entropy of the community, in nats."""
+        known = float(-np.sum(self.seen * np.log(self.seen)))
+        return known - (self.deficit * math.log(self.deficit / self.unseen) if self.unseen else 0.0)
+
+    def concentration(self) -> float:
+        """Sum of the squared shares."""
+        return float(np.sum(self.seen**2)) + (self.deficit**2 / self.unseen if self.unseen else 0.0)
+
+    def covered(self, samples: NDArray[np.int64]) -> Abundances:
+        """Share of the community that each row of `community_samples` has found."""
+        known = self.seen.size
+        found = (samples[:, :known] > 0) @ self.seen
+        rare = np.count_nonzero(samples[:, known:], axis=1)
+        return np.asarray(found + rare * (self.deficit / max(self.unseen, 1)))
+
+
+def community_shares(counts: ArrayLike) -> CommunityShares:
+    """The bootstrap community of a sample without a vector of its unseen species, which may be a great many.
+
+    ValueError for an empty sample.
+    """
+    values = _positive(counts)
+    sample = sample_of(values, float(values.sum()))
+    shares = values / sample.units
+    unseen = math.ceil(sample.unseen)
+    if unseen == 0:
+        return CommunityShares(shares, 0.0, 0)
+    deficit = 1 - covered(sample, sample.units)
+    with np.errstate(divide="ignore"):
+        missed = np.exp(sample.units * np.log1p(-shares))
+    lowered = shares * (1 - deficit / np.sum(shares * missed) * missed)
+    return CommunityShares(np.asarray(lowered), deficit, unseen)
+
+
 def community(counts: ArrayLike) -> Abundances:
     """Estimated shares of the species in the community: those seen, in their order, then the unseen ones.
 
@@ -81,7 +124,7 @@ def community(counts: ArrayLike) -> Abundances:
     species is lowered by w (1 - x/n)**n of itself, so that all sum to 1 (Chao et al. 2014, appendix G; iNEXT).
     Zeros of `counts` are left out. ValueError when nothing is left.
     """
-    seen, deficit, unseen = _shares(_positive(counts))
+    seen, deficit, unseen = community_shares(counts)
     return np.concatenate([seen, np.full(unseen, deficit / max(unseen, 1))])
 
 
@@ -93,7 +136,7 @@ def community_samples(counts: ArrayLike, draws: int, generator: np.random.Genera
     """
     values = _positive(counts)
     size = int(values.sum())
-    seen, deficit, unseen = _shares(values)
+    seen, deficit, unseen = community_shares(values)
     if unseen == 0:
         return generator.multinomial(size, seen, size=draws)
     # As many classes as there are, or individual by individual: whatever is less work. A sample of
@@ -147,20 +190,6 @@ def _positive(counts: ArrayLike) -> Abundances:
     if not values.size:
         raise ValueError("counts must hold at least one individual to draw from")
     return values
-
-
-def _shares(values: Abundances) -> tuple[Abundances, float, int]:
-    """Lowered shares of the seen species, what they leave, and the number of species that share it."""
-    sample = sample_of(values, float(values.sum()))
-    shares = values / sample.units
-    unseen = math.ceil(sample.unseen)
-    if unseen == 0:
-        return shares, 0.0, 0
-    deficit = 1 - covered(sample, sample.units)
-    with np.errstate(divide="ignore"):
-        missed = np.exp(sample.units * np.log1p(-shares))
-    lowered = shares * (1 - deficit / np.sum(shares * missed) * missed)
-    return np.asarray(lowered), deficit, unseen
 
 
 def _scattered(

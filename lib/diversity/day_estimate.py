@@ -1,0 +1,401 @@
+"""The diversity of a day labelled by a classifier: values, and intervals for its doubt and the sampling both.
+
+For each of several labellings (lib.diversity.label_draws) the indices are computed, and samples are drawn anew
+from the community that the labelling points to, its unseen species included (Chao et al. 2014, appendix G). What
+the labellings say is pooled by Rubin's rules.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from lib.diversity.bootstrap import CommunityShares, community_samples, community_shares
+from lib.diversity.label_draws import Candidates, draw_labels, keep_likeliest
+from lib.diversity.pooling import pool, total_variance
+from lib.diversity.resamples import Resamples
+from lib.diversity.richness_estimators import Estimate, chao1
+
+STANDARD_COVERAGE = 0.8  # days of different effort are compared at this coverage
+FEWEST_UNITS = 5  # below, no interval means anything: see `too_few`
+LEAST_COVERAGE = 0.5
+DRAWS = 20
+RESAMPLES = 50  # bootstrap samples for each labelling: a thousand in all
+_TAILS = (0.025, 0.975)
+_Z = NormalDist().inv_cdf(_TAILS[1])
+_ROUNDING = 1e-6  # probabilities come as float32, too
+METRICS = ("richness", "hill_q1", "hill_q2", "shannon", "simpson", "pielou", "chao1", "coverage")
+
+
+@dataclass(frozen=True, slots=True)
+class DayEstimate:
+    """What a day's probabilities come to.
+
+    `units`: plants looked at; `unknown`: how many of them are expected to be of none of the classes; `expected`
+    (K + further confirmed classes,) expected number of plants of each class. `values`: the mean over the
+    labellings of each index in `METRICS`, with no regard to effort; empty when no plant has a known class. The
+    Estimates have these values; their 95 % intervals are for the community that was photographed, and None with
+    too few plants. `standardised`: Hill numbers of order 0, 1, 2 at coverage 0.8, None where more than twice the
+    plants would be needed. `too_few`: None, or `no_plants`, `few_plants` (under `FEWEST_UNITS` of known class) or
+    `low_coverage` (more than half of the community unseen). `classes` (C,) and `draws` (D, C): the labellings as whole counts.
+    """
+
+    units: int
+    unknown: float
+    expected: NDArray[np.float64]
+    values: Mapping[str, float]
+    too_few: str | None
+    classes: NDArray[np.int64]
+    draws: NDArray[np.int64]
+    richness: Estimate | None = None
+    hill_q1: Estimate | None = None
+    hill_q2: Estimate | None = None
+    shannon: Estimate | None = None
+    simpson: Estimate | None = None
+    pielou: Estimate | None = None
+    chao1: Estimate | None = None
+    coverage: Estimate | None = None
+    standardised: tuple[Estimate | None, Estimate | None, Estimate | None] = (None, None, None)
+
+
+def day_estimate(
+    probabilities: ArrayLike,
+    prior: ArrayLike | None = None,
+    confirmed: Sequence[int | None] | None = None,
+    units: Sequence[int] | None = None,
+    concentration: float = 0.05,
+    draws: int = DRAWS,
+    seed: int = 0,
+    *,
+    unknown: ArrayLike | None = None,
+) -> DayEstimate:
+    """Diversity of N photos from calibrated class probabilities (N, K), rows summing to at most 1.
+
+    Of each row the five largest are kept and what is missing from 1 is spread evenly over the other classes;
+    `prior` (K,) is the share of each class in training, divided out. `confirmed` (N) holds the class a person
+    named, None where nobody did; a number from K on stands for a species that the model does not know. Photos
+    with the same entry in `units` (N) show one plant: their probabilities are averaged, the confirmed class
+    counts. `unknown` (N,) is the part of what is missing that belongs to none of the classes: such plants are left
+    out of a labelling with this probability. `concentration` is that of the Dirichlet prior, for each class.
+    The same arguments give the same result. ValueError for arguments that do not fit each other.
+
+    >>> sure = np.eye(4)[[0, 0, 0, 1, 1, 2]]
+    >>> estimate = day_estimate(sure)
+    >>> estimate.richness.value, round(estimate.hill_q1.value, 4)
+    (3.0, 2.7495)
+    """
+    rows = np.asarray(probabilities, dtype=np.float64)
+    if rows.ndim != 2:
+        raise ValueError("probabilities must have two dimensions, photos and classes")
+    count = len(rows)
+    missing = np.zeros(count) if unknown is None else np.asarray(unknown, dtype=np.float64)
+    named = np.array(
+        [-1 if each is None else int(each) for each in confirmed or [None] * count], dtype=np.int64
+    )
+    if missing.shape != (count,) or named.shape != (count,):
+        raise ValueError("confirmed and unknown must have one entry a photo")
+    _check(rows, missing)
+    if units is not None:
+        rows, missing, named = _one_row_a_plant(rows, missing, named, units)
+    return estimate_day(
+        keep_likeliest(rows, missing), named, prior, concentration=concentration, draws=draws, seed=seed
+    )
+
+
+def estimate_day(
+    candidates: Candidates,
+    confirmed: NDArray[np.int64],
+    prior: ArrayLike | None = None,
+    *,
+    concentration: float = 0.05,
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> DayEstimate:
+    """As `day_estimate`, for plants of which only the likeliest classes are known: one row a plant."""
+    if not (math.isfinite(concentration) and concentration > 0):
+        raise ValueError("concentration must be positive")
+    if draws < 2:
+        raise ValueError("there must be two draws at least")
+    generator = np.random.default_rng(seed)
+    classes, counts = draw_labels(candidates, confirmed, prior, concentration, draws, generator)
+    length = max(candidates.size, int(confirmed.max(initial=-1)) + 1)
+    expected = np.zeros(length)
+    expected[classes] = counts.mean(axis=0)
+    made = DayEstimate(
+        units=len(confirmed),
+        unknown=float(candidates.unknown[confirmed < 0].sum()),
+        expected=expected,
+        values={},
+        too_few="no_plants",
+        classes=classes,
+        draws=counts,
+    )
+    counts = counts[counts.any(axis=1)]
+    if not len(counts):
+        return made
+    points = _points(counts)
+    plants = float(counts.sum(axis=1).mean())
+    made = replace(made, values=points.means(), too_few=_too_few(plants, points))
+    return made if made.too_few else _with_intervals(made, counts, points, generator)
+
+
+@dataclass(frozen=True, slots=True)
+class _Points:
+    """The indices of every labelling: columns (D,) by name; `log_community` (D, 2); `standardised` (D, 3)."""
+
+    columns: dict[str, NDArray[np.float64]]
+    log_community: NDArray[np.float64]
+    log_errors: NDArray[np.float64]
+    standardised: NDArray[np.float64]
+
+    def means(self) -> dict[str, float]:
+        return {name: float(column.mean()) for name, column in self.columns.items()}
+
+
+def _points(counts: NDArray[np.int64]) -> _Points:
+    """The statistics of the labellings themselves."""
+    size = len(counts)
+    columns = {name: np.empty(size) for name in METRICS}
+    logs, errors, standardised = np.empty((size, 2)), np.empty((size, 2)), np.empty((size, 3))
+    totals = counts.sum(axis=1)
+    for total in np.unique(totals):
+        rows = np.flatnonzero(totals == total)
+        part = Resamples(counts[rows])
+        entropy, concentration = part.entropy(), part.concentration()
+        columns["richness"][rows] = part.observed
+        columns["shannon"][rows] = entropy
+        columns["hill_q1"][rows] = np.exp(entropy)
+        columns["hill_q2"][rows] = 1 / concentration
+        columns["simpson"][rows] = 1 - concentration
+        columns["pielou"][rows] = _evenness(entropy, part.observed)
+        columns["chao1"][rows] = part.observed + part.unseen()
+        columns["coverage"][rows] = part.coverage()
+        logs[rows], errors[rows] = part.log_community(), part.log_errors()
+        standardised[rows] = part.at_coverage(STANDARD_COVERAGE)
+    return _Points(columns, logs, errors, standardised)
+
+
+def _with_intervals(
+    made: DayEstimate, counts: NDArray[np.int64], points: _Points, generator: np.random.Generator
+) -> DayEstimate:
+    resampled = _resampled(counts, generator)
+    first, second = (
+        _hill_interval(points, resampled, order, float(made.values[name]))
+        for order, name in enumerate(("hill_q1", "hill_q2"))
+    )
+    return replace(
+        made,
+        richness=_richness_interval(points.columns["richness"], resampled),
+        hill_q1=first,
+        hill_q2=second,
+        shannon=_mapped(first, made.values["shannon"], math.log, lambda value: 1 / value),
+        simpson=_mapped(second, made.values["simpson"], lambda value: 1 - 1 / value, lambda value: value**-2),
+        pielou=_bounded(points.columns["pielou"], resampled.evenness_bias, resampled.evenness_variance),
+        chao1=_chao1_interval(counts, points.columns["chao1"]),
+        coverage=_bounded(points.columns["coverage"], np.zeros(len(counts)), resampled.coverage_variance),
+        standardised=_standardised(points.standardised, resampled.standardised_variance),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Resampled:
+    """What the bootstrap samples of every labelling say; variances are of one labelling's sampling, (D,).
+
+    `missed` (D, B): species of the community that a sample has not. `pivots` (D, B, 2): error of the logarithms
+    of Hill numbers 1 and 2 over the standard error that the sample itself shows. `standardised_variance` (D, 3)
+    of the logarithms, NaN where too few samples reach the coverage.
+    """
+
+    missed: NDArray[np.float64]
+    pivots: NDArray[np.float64]
+    richness_variance: NDArray[np.float64]
+    evenness_bias: NDArray[np.float64]
+    evenness_variance: NDArray[np.float64]
+    coverage_variance: NDArray[np.float64]
+    standardised_variance: NDArray[np.float64]
+
+
+def _resampled(counts: NDArray[np.int64], generator: np.random.Generator) -> _Resampled:
+    size = len(counts)
+    found = _Resampled(
+        missed=np.empty((size, RESAMPLES)),
+        pivots=np.empty((size, RESAMPLES, 2)),
+        richness_variance=np.empty(size),
+        evenness_bias=np.empty(size),
+        evenness_variance=np.empty(size),
+        coverage_variance=np.empty(size),
+        standardised_variance=np.empty((size, 3)),
+    )
+    totals = counts.sum(axis=1)
+    for total in np.unique(totals):
+        rows = np.flatnonzero(totals == total)
+        samples = [community_samples(counts[row], RESAMPLES, generator) for row in rows]
+        width = max(each.shape[1] for each in samples)
+        padded = np.zeros((len(rows), RESAMPLES, width), dtype=np.int64)
+        for place, each in enumerate(samples):
+            padded[place, :, : each.shape[1]] = each
+        communities = [community_shares(counts[row]) for row in rows]
+        _describe(found, rows, communities, Resamples(padded.reshape(-1, width)))
+    return found
+
+
+def _describe(
+    found: _Resampled, rows: NDArray[np.int64], communities: Sequence[CommunityShares], samples: Resamples
+) -> None:
+    """Fill in what the samples (rows x RESAMPLES, one after the other) of these communities say."""
+
+    def table(column: NDArray[Any]) -> NDArray[Any]:
+        return column.reshape(len(rows), RESAMPLES, *column.shape[1:])
+
+    species = np.array([len(each.seen) + each.unseen for each in communities], dtype=np.float64)
+    entropy = np.array([each.entropy() for each in communities])
+    pairs = np.array([each.concentration() for each in communities])
+    found.missed[rows] = species[:, None] - table(samples.observed)
+    found.richness_variance[rows] = table(samples.observed).var(axis=1, ddof=1)
+    # A sample of one species alone shows no error; half an individual is then the least there can be.
+    errors = np.maximum(samples.log_errors(), 0.5 / samples.n)
+    truth = np.stack([entropy, -np.log(pairs)], axis=1)
+    found.pivots[rows] = (table(samples.log_community()) - truth[:, None]) / table(errors)
+    evenness = table(_evenness(samples.entropy(), samples.observed))
+    found.evenness_bias[rows] = evenness.mean(axis=1) - _evenness(entropy, species)
+    found.evenness_variance[rows] = evenness.var(axis=1, ddof=1)
+    covered = np.stack(
+        [each.covered(there) for each, there in zip(communities, table(samples.counts), strict=True)]
+    )
+    found.coverage_variance[rows] = ((table(samples.coverage()) - covered) ** 2).mean(axis=1)
+    standardised = np.log(table(samples.at_coverage(STANDARD_COVERAGE)))
+    enough = np.isfinite(standardised).sum(axis=1) >= RESAMPLES / 2
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # columns without a finite entry
+        found.standardised_variance[rows] = np.where(enough, np.nanvar(standardised, axis=1, ddof=1), np.nan)
+
+
+def _hill_interval(points: _Points, resampled: _Resampled, order: int, value: float) -> Estimate:
+    """Bootstrap-t on the logarithm: the error of the community's estimate in terms of its standard error.
+
+    The spread over labellings widens the standard error by Rubin's rules and leaves the shape as it is.
+    """
+    logs = points.log_community[:, order]
+    spread = math.sqrt(total_variance(logs, points.log_errors[:, order] ** 2))
+    lower, upper = np.quantile(resampled.pivots[:, :, order], _TAILS)
+    centre = float(logs.mean())
+    low, high = math.exp(centre - upper * spread), math.exp(centre - lower * spread)
+    return Estimate(value, value * spread, max(1.0, min(low, value)), max(high, value))
+
+
+def _richness_interval(richness: NDArray[np.float64], resampled: _Resampled) -> Estimate:
+    """No fewer species than the labellings have, and as many more as samples of such communities miss."""
+    value = float(richness.mean())
+    low = float(np.quantile(richness, _TAILS[0], method="lower"))
+    high = float(np.quantile(richness[:, None] + resampled.missed, _TAILS[1], method="higher"))
+    spread = math.sqrt(total_variance(richness, resampled.richness_variance))
+    return Estimate(value, spread, min(low, value), max(high, value))
+
+
+def _chao1_interval(counts: NDArray[np.int64], values: NDArray[np.float64]) -> Estimate:
+    """Log-normal as Chao's (1987), above the fewest species that the labellings allow."""
+    estimates = [estimate for row in counts if (estimate := chao1(row)) is not None]
+    value = float(values.mean())
+    variance = total_variance(values, np.array([each.se**2 for each in estimates]))
+    richness = np.count_nonzero(counts, axis=1)
+    least = float(np.quantile(richness, _TAILS[0], method="lower"))
+    if value <= least:
+        ends = [float(np.mean([getattr(each, end) for each in estimates])) for end in ("low", "high")]
+        return Estimate(value, math.sqrt(variance), min(ends[0], value), max(ends[1], value))
+    spread = math.exp(_Z * math.sqrt(math.log1p(variance / (value - least) ** 2)))
+    return Estimate(
+        value, math.sqrt(variance), least + (value - least) / spread, least + (value - least) * spread
+    )
+
+
+def _bounded(
+    values: NDArray[np.float64], bias: NDArray[np.float64], variances: NDArray[np.float64]
+) -> Estimate:
+    """Rubin's interval for a share, its bias taken out, within 0 and 1."""
+    pooled = pool((values - bias).tolist(), variances.tolist())
+    value = float(values.mean())
+    if pooled is None:
+        raise ValueError("there is no labelling to pool")
+    low, high = (min(1.0, max(0.0, end)) for end in (pooled.low, pooled.high))
+    return Estimate(value, pooled.se, min(low, value), max(high, value))
+
+
+def _standardised(
+    values: NDArray[np.float64], variances: NDArray[np.float64]
+) -> tuple[Estimate | None, Estimate | None, Estimate | None]:
+    """Hill numbers at the standard coverage, pooled on the logarithm; None when most labellings cannot reach it."""
+    made: list[Estimate | None] = []
+    for order in range(3):
+        usable = np.isfinite(values[:, order]) & np.isfinite(variances[:, order])
+        pooled = (
+            pool(np.log(values[usable, order]).tolist(), variances[usable, order].tolist())
+            if usable.sum() >= len(values) / 2
+            else None
+        )
+        if pooled is None:
+            made.append(None)
+            continue
+        value = float(values[usable, order].mean())
+        low, high = math.exp(pooled.low), math.exp(pooled.high)
+        made.append(Estimate(value, value * pooled.se, max(1.0, min(low, value)), max(high, value)))
+    return made[0], made[1], made[2]
+
+
+def _mapped(
+    estimate: Estimate, value: float, to: Callable[[float], float], slope: Callable[[float], float]
+) -> Estimate:
+    """The estimate of an increasing function of an estimated number."""
+    low, high = to(estimate.low), to(estimate.high)
+    return Estimate(value, estimate.se * slope(estimate.value), min(low, value), max(high, value))
+
+
+def _evenness(entropy: NDArray[np.float64], species: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Pielou's evenness; 1 for a single species."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(species > 1, np.minimum(entropy / np.log(species), 1.0), 1.0)
+
+
+def _too_few(plants: float, points: _Points) -> str | None:
+    if plants < FEWEST_UNITS:
+        return "few_plants"
+    return "low_coverage" if points.columns["coverage"].mean() < LEAST_COVERAGE else None
+
+
+def _check(rows: NDArray[np.float64], unknown: NDArray[np.float64]) -> None:
+    if not np.isfinite(rows).all() or (rows < 0).any():
+        raise ValueError("probabilities must be finite and not negative")
+    if not np.isfinite(unknown).all() or (unknown < 0).any():
+        raise ValueError("unknown must hold probabilities")
+    if (rows.sum(axis=1) + unknown > 1 + _ROUNDING).any():
+        raise ValueError("the probabilities of a photo must not sum to more than 1")
+
+
+def _one_row_a_plant(
+    rows: NDArray[np.float64],
+    unknown: NDArray[np.float64],
+    confirmed: NDArray[np.int64],
+    units: Sequence[int],
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+    """Photos of one plant as one row: the mean of their probabilities, and what a person said of any of them."""
+    names, place = np.unique(np.asarray(units), return_inverse=True)
+    if place.shape != (len(rows),):
+        raise ValueError("units must have one entry a photo")
+    times = np.bincount(place, minlength=len(names))
+    if len(names) == len(rows):
+        order = np.argsort(place, kind="stable")
+        return rows[order], unknown[order], confirmed[order]
+    merged = np.zeros((len(names), rows.shape[1]))
+    np.add.at(merged, place, rows)
+    named = np.full(len(names), -1, dtype=np.int64)
+    for plant, label in zip(place.tolist(), confirmed.tolist(), strict=True):
+        if label >= 0 and named[plant] >= 0 and named[plant] != label:
+            raise ValueError("photos of one unit were confirmed as different classes")
+        named[plant] = max(named[plant], label)
+    return merged / times[:, None], np.bincount(place, unknown, len(names)) / times, named
