@@ -16,8 +16,8 @@ from lib.diversity.abundance import Abundances
 _DIRECT = 4096
 # exp(-745) is the smallest double above zero.
 _VANISHES = 745.0
-# Rows whose counts reach over no more than this are computed together as one matrix.
-_NARROW = 512
+# Rows whose counts reach about as far are computed together as one matrix, those that reach further one by one.
+_WIDTHS = (16, 64, 128, 256, 512)
 
 
 def missed(values: Abundances, units: float, size: float) -> Abundances:
@@ -79,12 +79,11 @@ def expected(
     low = np.maximum(np.maximum(0.0, size - (units - values)), np.floor(mean - reach))
     high = np.minimum(np.minimum(values, size), np.ceil(mean + reach))
     means = np.empty_like(values)
-    narrow = high - low < _NARROW
-    if narrow.any():
-        means[narrow] = _means(values[narrow], units, size, low[narrow], high[narrow], g)
-    for row in np.flatnonzero(~narrow):
-        one = slice(row, row + 1)
-        means[one] = _means(values[one], units, size, low[one], high[one], g)
+    band = np.searchsorted(_WIDTHS, high - low)
+    for each in np.unique(band):
+        rows = np.flatnonzero(band == each)
+        for part in [rows] if each < len(_WIDTHS) else np.split(rows, rows.size):
+            means[part] = _means(values[part], units, size, low[part], high[part], g)
     return means
 
 
