@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lib.diversity.abundance import Abundances, abundances
+from lib.diversity.abundance import Abundances, abundances, whole_abundances
 
 # Closer than this to order 1 the power sum loses digits to cancellation, and the series form is used instead.
 _NEAR_ONE = 0.05
@@ -45,6 +45,27 @@ def inverse_simpson(counts: ArrayLike) -> float | None:
         return None
     shares = values / values.sum()
     return float(1.0 / np.sum(shares**2))
+
+
+def simpson_unbiased(counts: ArrayLike) -> float | None:
+    """Unbiased Gini-Simpson index 1 - sum x(x-1) / (n(n-1)) of whole `counts` (Simpson 1949; Hurlbert 1971).
+
+    None for an empty sample and for a single individual, of which no pair can be drawn.
+    """
+    values = whole_abundances(counts)
+    n = float(values.sum())
+    return None if n < 2 else float(np.sum(values / n * ((n - values) / (n - 1))))
+
+
+def inverse_simpson_unbiased(counts: ArrayLike) -> float | None:
+    """Reciprocal of the unbiased Simpson concentration, n(n-1) / sum x(x-1), of whole `counts`.
+
+    None for an empty sample, and where no two individuals are of one species: it would be infinite.
+    """
+    values = whole_abundances(counts)
+    n = float(values.sum())
+    pairs = float(np.sum(values / n * ((values - 1) / (n - 1)))) if n > 1 else 0.0
+    return 1 / pairs if pairs > 0 else None
 
 
 def pielou(counts: ArrayLike) -> float | None:

@@ -81,4 +81,4 @@ def test_empty_samples_have_no_value(golden: dict[str, Any]) -> None:
         assert diversity.richness(case["counts"]) == 0
         for name, family in cases.families.items():
             if name != "richness":
-                assert family.compute(case, (1.0,)) is None, name
+                assert family.compute(case, (1.0,) if "@" in name else ()) is None, name

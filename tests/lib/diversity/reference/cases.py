@@ -8,7 +8,7 @@ from typing import Any
 
 from lib import diversity
 from lib.diversity import asymptotic_diversity
-from tests.lib.diversity.reference.families import At, Case, Family
+from tests.lib.diversity.reference.families import At, Case, Family, within
 
 # scikit-bio and breakaway cut the normal quantile to 1.96.
 LEVEL_OF_196 = math.erf(1.96 / math.sqrt(2))
@@ -81,6 +81,13 @@ def counted(compute: Callable[[Case, At], float | None], values: int, left_out: 
     """A family whose empty samples do not count."""
     named.setdefault("excuse", nonempty)
     return Family(compute, values, left_out, **named)
+
+
+CLASSIC = "no function offers the classic form without the factor (n-1)/n"
+
+
+def asymptotic_bootstrap(counts: list[int], q: float, draws: int, seed: int) -> Any:
+    return diversity.bootstrap(counts, q, draws=draws, seed=seed, asymptotic=True)
 
 
 def chao(field: str, **named: Any) -> Callable[[Case, At], float | None]:
@@ -161,6 +168,38 @@ def asymptotic_simpson(case: Case, at: At) -> float | None:
     return (1.0 if case["n"] else None) if found is None else 1 - 1 / found
 
 
+def ace(field: str) -> Callable[[Case, At], float | None]:
+    return estimate(diversity.ace, field)
+
+
+def ace_error(case: Case, tool: str, at: At) -> str | None:
+    if tool.startswith("vegan"):
+        return "vegan's error of ACE leaves out the variance of the observed richness"
+    return nonempty(case, tool, at)
+
+
+def several_individuals(case: Case, tool: str, at: At) -> str | None:
+    if case["n"] == 1:
+        return "no pair can be drawn from one individual: no value here, vegan answers 0"
+    return nonempty(case, tool, at)
+
+
+def some_pair(case: Case, tool: str, at: At) -> str | None:
+    if case["n"] == case["s_obs"] > 0:
+        return "infinite where no species was found twice: no value here, vegan answers 1 or 2e15"
+    return nonempty(case, tool, at)
+
+
+def monte_carlo(of_statistic: Callable[..., Any], q: float, draws: int) -> Callable[[Case, At], float | None]:
+    """Standard error of a bootstrap at the number in the family's name, if it has one."""
+
+    def compute(case: Case, at: At) -> float | None:
+        found = of_statistic(case["counts"], *at, q=q, draws=draws, seed=1)
+        return None if found is None else float(found.se)
+
+    return compute
+
+
 FAMILIES: dict[str, Family] = {
     "richness": Family(of(diversity.richness), 104),
     "shannon": counted(of(diversity.shannon), 150, 4),
@@ -197,6 +236,13 @@ FAMILIES: dict[str, Family] = {
     "coverage.chao_jost": counted(of(diversity.coverage), 146, 0),
     "coverage.chao_jost@round4": counted(of(diversity.coverage), 49, 0, absolute=5.1e-5),
     "coverage.good": counted(of(diversity.coverage_good), 100, 2),
+    "simpson_unbiased": Family(of(diversity.simpson_unbiased), 147, 6, several_individuals),
+    "inv_simpson_unbiased": Family(of(diversity.inverse_simpson_unbiased), 135, 14, some_pair),
+    "ace": counted(ace("value"), 170, 25),
+    "ace.se": Family(ace("se"), 47, 54, ace_error),
+    "ace.ci_lo": counted(ace("low"), 47, 2),
+    "ace.ci_hi": counted(ace("high"), 47, 2),
+    "fisher_alpha": counted(of(diversity.fisher_alpha), 90, 14, relative=within(1e-4)),
     "coverage@m=*": counted(along_curve(diversity.coverage_at), 1727, 0, relative=curve),
     "size.q0@m=*": counted(at_size(0), 1718, 0, relative=curve),
     "size.q1@m=*": counted(at_size(1), 1694, 0, relative=curve),
@@ -220,8 +266,49 @@ FAMILIES: dict[str, Family] = {
     "asymptotic.shannon_entropy": Family(asymptotic_entropy, 45, 4, large_enough),
     "asymptotic.shannon_entropy@round3": Family(asymptotic_entropy, 44, 4, large_enough, absolute=5.1e-4),
     "asymptotic.simpson_index@round3": Family(asymptotic_simpson, 44, 4, large_enough, absolute=5.1e-4),
+    **{
+        f"hill.q{q}.boot_se": Family(monte_carlo(diversity.bootstrap, q, 1000), 12, relative=within(0.1))
+        for q in (0, 1, 2)
+    },
+    **{
+        # Chao1 of a draw with a single doubleton is huge: its spread takes many draws to see.
+        f"asymptotic.q{q}.boot_se": Family(
+            monte_carlo(asymptotic_bootstrap, q, 40_000 if q == 0 else 2000), 12, relative=within(0.1)
+        )
+        for q in (0, 1, 2)
+    },
+    **{
+        f"size.q{q}@m=*.boot_se": Family(
+            monte_carlo(diversity.bootstrap_at_size, q, 1000), 24, relative=within(0.2)
+        )
+        for q in (0, 1, 2)
+    },
+    **{
+        f"coverage_based.q{q}@C=*.boot_se": Family(
+            monte_carlo(diversity.bootstrap_at_coverage, q, 200), 12, relative=within(0.2)
+        )
+        for q in (0, 1, 2)
+    },
 }
 
 NOT_COMPARED: dict[str, str] = {
-    "*": "no function offers it",
+    "ace1*": "no function offers ACE-1",
+    "ichao1*": "no function offers iChao1",
+    "chao1.classic": CLASSIC,
+    "chao1.classic.se": CLASSIC,
+    "chao1.classic.ci_lo": CLASSIC,
+    "chao1.classic.ci_hi": CLASSIC,
+    "chao1.classic_skbio*": "no function offers the form without (n-1)/n, and scikit-bio's variance is wrong",
+    "richness.good_turing*": "no function offers S over Good's coverage",
+    "completeness.*": "no function offers the completeness profile",
+    "evenness.*": "no function offers the evenness profiles E1 to E5",
+    "shannon.base2": "entropies are in nats here",
+    "esty.*": "no function offers Esty's interval of coverage",
+    "berger_parker": "no function offers it by name; it is 1 / hill(counts, inf)",
+    "simpson_evenness": "no function offers it by name; it is hill(counts, 2) / richness(counts)",
+    "heip": "no function offers Heip's evenness",
+    "brillouin": "no function offers Brillouin's index",
+    "margalef": "no function offers Margalef's index",
+    "menhinick": "no function offers Menhinick's index",
+    "robbins": "no function offers Robbins' estimate",
 }
