@@ -86,8 +86,8 @@ def counted(compute: Callable[[Case, At], float | None], values: int, left_out: 
 CLASSIC = "no function offers the classic form without the factor (n-1)/n"
 
 
-def asymptotic_bootstrap(counts: list[int], q: float, draws: int, seed: int) -> Any:
-    return diversity.bootstrap(counts, q, draws=draws, seed=seed, asymptotic=True)
+def asymptotic_bootstrap(counts: list[int], q: float, draws: int) -> Any:
+    return diversity.bootstrap(counts, q, draws=draws, asymptotic=True)
 
 
 def chao(field: str, **named: Any) -> Callable[[Case, At], float | None]:
@@ -194,7 +194,7 @@ def monte_carlo(of_statistic: Callable[..., Any], q: float, draws: int) -> Calla
     """Standard error of a bootstrap at the number in the family's name, if it has one."""
 
     def compute(case: Case, at: At) -> float | None:
-        found = of_statistic(case["counts"], *at, q=q, draws=draws, seed=1)
+        found = of_statistic(case["counts"], *at, q=q, draws=draws)
         return None if found is None else float(found.se)
 
     return compute
