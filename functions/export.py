@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 from urllib.parse import urlencode
 
 import msgspec
@@ -12,15 +12,10 @@ from flask import Response
 
 from lib.dispatcher import Call
 from lib.operations import operation
-from lib.outputs.exports import KINDS, OF_A_DAY, Exporter, ExportFile, check_kind
+from lib.outputs.exports import KINDS, OF_A_DAY, Exporter, ExportFile, check_kind, of_folder, of_user
 from lib.problems import not_found
 from lib.scope import Period, check_period
 from lib.store.records import METRICS
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from lib.store.records import Photo
 
 Kind = Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(KINDS)})]
 MetricName = Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(METRICS)})]
@@ -61,29 +56,12 @@ def get(call: Call, path: Path, query: Query) -> Response:
 
 def _exporter(call: Call, query: Query) -> Exporter:
     """What makes the files of this caller, or in file mode those of the site."""
-    model_dir = call.settings.model_dir
+    model_dir, start, end = call.settings.model_dir, query.start_date, query.end_date
     if call.settings.database_url is None:
-        from lib.photo_cache import recorded_photos
-
-        output_dir, files = call.settings.output_dir, call.services.files
-        check_period(files, query)
-        return Exporter(
-            files,
-            lambda day, _: recorded_photos(output_dir, day),
-            model_dir,
-            start=query.start_date,
-            end=query.end_date,
-            output_dir=output_dir,
-        )
-    mine = call.mine
-    check_period(mine, query)
-
-    def photos(day: dt.date, session: int | None) -> Sequence[Photo]:
-        return mine.day_photos(session, day)
-
-    return Exporter(
-        mine, photos, model_dir, start=query.start_date, end=query.end_date, session=query.session
-    )
+        check_period(call.services.files, query)
+        return of_folder(call.services.files, model_dir, start, end)
+    check_period(call.mine, query)
+    return of_user(call.mine, model_dir, start, end, query.session)
 
 
 def _described_by(kind: str, query: Query) -> dict[str, str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lib import calendars
 from lib.outputs import csvw, darwin_core, series, summaries, tables, zipped
@@ -38,6 +38,10 @@ KINDS = (
 )
 DEFAULT_METRIC = "shannon_diversity"
 DARWIN_CORE_FOLDER = "darwin_core"
+
+if TYPE_CHECKING:
+    from lib.store.database import UserStore
+    from lib.store.files import FileStore
 
 LONGEST_HEADER = 10_000  # bytes of a CSV file's first line
 LOG = logging.getLogger("weeds.exports")
@@ -135,6 +139,12 @@ class Exporter:
         yield from _with_description(self.aggregated_predictions())
         yield from _with_description(self.species_summary())
         yield self.darwin_core()
+
+    def is_source(self, file: ExportFile, folder: Path) -> bool:
+        """Whether `folder` is where the days come from and `file` one of them: written again, it would lose what
+        another tool said in it that we do not know."""
+        same = self.output_dir is not None and self.output_dir.resolve() == folder.resolve()
+        return same and summaries.is_summary(file.name)
 
     def daily_summary(self, row: DayRow) -> ExportFile:
         """`json/daily_summary_DAY.json`."""
@@ -320,6 +330,35 @@ def _pieces(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
         while piece := file.read(tables.CHUNK):
             yield piece
+
+
+def of_user(
+    mine: UserStore, model_dir: Path, start: date | None, end: date | None, session: int | None
+) -> Exporter:
+    """What makes the files of a user of database mode."""
+    return Exporter(
+        mine,
+        lambda day, of_session: mine.day_photos(of_session, day),
+        model_dir,
+        start=start,
+        end=end,
+        session=session,
+    )
+
+
+def of_folder(files: FileStore, model_dir: Path, start: date | None, end: date | None) -> Exporter:
+    """What makes the files of file mode, of what an analysis left under OUTPUT_DIR."""
+    from lib.photo_cache import recorded_photos  # brings NumPy and Pillow
+
+    output_dir = files.output_dir
+    return Exporter(
+        files,
+        lambda day, _: recorded_photos(output_dir, day),
+        model_dir,
+        start=start,
+        end=end,
+        output_dir=output_dir,
+    )
 
 
 def _with_description(file: ExportFile) -> Iterator[ExportFile]:
