@@ -45,10 +45,12 @@ from lib.diversity.rank_tests import KruskalWallis, RankTest, kruskal_wallis, ma
 from lib.diversity.rarefaction import diversity_at_coverage, diversity_at_size, rarefaction_se
 from lib.diversity.richness_estimators import Estimate, chao1
 from lib.diversity.sample_coverage import coverage, coverage_at, coverage_good, size_at_coverage
+from lib.diversity.species_accumulation import Accumulated, SpeciesPool, accumulation, species_pool
 from lib.diversity.temporal import Turnover, turnover
 from lib.diversity.trends import MannKendall, TheilSen, mann_kendall, theil_sen
 
 __all__ = [
+    "Accumulated",
     "BetaPartition",
     "DayEstimate",
     "Estimate",
@@ -57,8 +59,10 @@ __all__ = [
     "MannKendall",
     "PodaniPartition",
     "RankTest",
+    "SpeciesPool",
     "TheilSen",
     "Turnover",
+    "accumulation",
     "ace",
     "asymptotic",
     "beta_partition",
@@ -99,6 +103,7 @@ __all__ = [
     "size_at_coverage",
     "sorensen",
     "sorensen_matrix",
+    "species_pool",
     "theil_sen",
     "turnover",
 ]

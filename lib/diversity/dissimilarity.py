@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lib.diversity.abundance import Abundances
-from lib.diversity.samples import SampleMatrix, sample_matrix, sample_pair
+from lib.diversity.community import SampleMatrix, sample_matrix, sample_pair
 
 # One sample against each row of a matrix; rows that are empty together with it may come out as anything.
 _Index = Callable[[Abundances, SampleMatrix], Abundances]

@@ -9,8 +9,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from lib.diversity.community import sample_matrix, sample_pair
 from lib.diversity.indices import hill
-from lib.diversity.samples import sample_matrix, sample_pair
 
 BetaIndex = Literal["sorensen", "jaccard"]
 SiteWeights = Literal["equal", "abundance"]

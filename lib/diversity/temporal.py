@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lib.diversity.samples import sample_matrix
+from lib.diversity.community import sample_matrix
 
 
 @dataclass(frozen=True, slots=True)

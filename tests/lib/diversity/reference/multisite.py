@@ -36,6 +36,29 @@ def mean_bray(case: Case, at: At) -> float:
     return fmean(table[i][j] for i, j in combinations(range(len(table)), 2))
 
 
+def pool(field: str) -> Compute:
+    return lambda case, at: getattr(diversity.species_pool(case["matrix"]), field)
+
+
+def accumulated(field: str) -> Compute:
+    return lambda case, at: getattr(diversity.accumulation(case["matrix"])[int(at[0]) - 1], field)
+
+
+def several_unique_species(case: Case, tool: str, at: At) -> str | None:
+    found = diversity.species_pool(case["matrix"])
+    unique = (found.jackknife1 - found.observed) * found.sites / (found.sites - 1)
+    return VEGAN_JACKKNIFE if round(unique) > 1 else None
+
+
+def approximate_covariance(case: Case, tool: str, at: At) -> str | None:
+    return VEGAN_ACCUMULATION if 1 < at[0] < len(case["matrix"]) - 1 else None
+
+
+VEGAN_JACKKNIFE = "vegan has a1 / N where Heltshe and Forrester 1983 and the jackknife itself have a1**2 / N"
+VEGAN_ACCUMULATION = (
+    "vegan takes the correlation of one site for that of k sites; ours is that of all choices"
+)
+
 FAMILIES: dict[str, Family] = {
     **{
         f"baselga_{index[:3]}.{field}": Family(baselga(index, field), 6)
@@ -55,9 +78,16 @@ FAMILIES: dict[str, Family] = {
     "whittaker.S_over_mean": Family(whittaker, 6),
     "bray@*-*": Family(bray_of_rows, 8),
     "bray.mean_pairwise": Family(mean_bray, 6),
+    "specpool.S": Family(pool("observed"), 6),
+    "specpool.jack1": Family(pool("jackknife1"), 6),
+    "specpool.jack1.se": Family(pool("jackknife1_se"), 2, 4, several_unique_species),
+    "specpool.jack2": Family(pool("jackknife2"), 6),
+    "specpool.boot": Family(pool("bootstrap"), 6),
+    "specpool.boot.se": Family(pool("bootstrap_se"), 6, absolute=1e-7),
+    "specaccum.S@k=*": Family(accumulated("richness"), 25),
+    "specaccum.sd@k=*": Family(accumulated("sd"), 13, 12, approximate_covariance, absolute=1e-7),
 }
 
 NOT_COMPARED: dict[str, str] = {
-    "specpool.*": "no function offers it",
-    "specaccum.*": "no function offers it",
+    "specpool.chao2*": "no function offers it",
 }
