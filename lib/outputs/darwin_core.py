@@ -159,7 +159,7 @@ class Archive:
         media = " | ".join(sorted(f"hash://sha256/{each.sha256}" for each in unit.members))
         return (
             survey.id,
-            f"{survey.location}:sha256:{photo.sha256[:32]}",
+            f"{survey.location}:sha256:{photo.sha256}",
             "HumanObservation" if person else "MachineObservation",
             "present",
             *self._taxon(photo.label or "", photo.label_level or ""),
