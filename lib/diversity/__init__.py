@@ -12,6 +12,7 @@ from lib.diversity.day_estimate import DayEstimate, day_estimate
 from lib.diversity.dissimilarity import (
     bray_curtis,
     bray_curtis_matrix,
+    chao_jaccard,
     hellinger,
     jaccard,
     jaccard_matrix,
@@ -21,6 +22,17 @@ from lib.diversity.dissimilarity import (
     sorensen_matrix,
 )
 from lib.diversity.fisher import fisher_alpha
+from lib.diversity.incidence import (
+    chao2,
+    incidence_asymptotic,
+    incidence_coverage,
+    incidence_coverage_at,
+    incidence_diversity_at_coverage,
+    incidence_diversity_at_size,
+    incidence_frequencies,
+    incidence_richness,
+    incidence_size_at_coverage,
+)
 from lib.diversity.indices import (
     hill,
     inverse_simpson,
@@ -73,6 +85,8 @@ __all__ = [
     "bray_curtis",
     "bray_curtis_matrix",
     "chao1",
+    "chao2",
+    "chao_jaccard",
     "coverage",
     "coverage_at",
     "coverage_good",
@@ -83,6 +97,14 @@ __all__ = [
     "gamma_alpha_beta",
     "hellinger",
     "hill",
+    "incidence_asymptotic",
+    "incidence_coverage",
+    "incidence_coverage_at",
+    "incidence_diversity_at_coverage",
+    "incidence_diversity_at_size",
+    "incidence_frequencies",
+    "incidence_richness",
+    "incidence_size_at_coverage",
     "inverse_simpson",
     "inverse_simpson_unbiased",
     "jaccard",

@@ -21,6 +21,7 @@ INDICES = {
     "sorensen": diversity.sorensen,
     "morisita_horn": diversity.morisita_horn,
     "hellinger": diversity.hellinger,
+    "chao_jaccard": diversity.chao_jaccard,
 }
 MATRICES = {
     "bray_curtis": diversity.bray_curtis_matrix,
@@ -94,6 +95,15 @@ def test_figures_by_hand() -> None:
     assert diversity.bray_curtis([3, 1], [1, 1], relative=True) == pytest.approx(0.25)
     assert diversity.morisita_horn([3, 1], [1, 1]) == pytest.approx(1 - 2 * 0.5 / (0.625 + 0.5))
     assert diversity.hellinger([1, 0], [1, 1]) == pytest.approx(math.sqrt(1 - math.sqrt(0.5)))
+
+
+def test_singletons_point_to_shared_species_not_seen_yet() -> None:
+    # All of a's species shared but one; in b, one of them once and none twice: U = (8 + 1/2 * 4/5 * 2) / 9.
+    a, b = [6, 2, 1, 0], [3, 1, 0, 1]
+    u, v = (8 + 4 / 5 / 2 * 2) / 9, 4 / 5  # nothing shared is a singleton in a
+    assert diversity.chao_jaccard(a, b) == pytest.approx(1 - u * v / (u + v - u * v))
+    with pytest.raises(ValueError, match="whole numbers"):
+        diversity.chao_jaccard([0.5, 1], [1, 1])
 
 
 def test_effort_is_no_difference_in_vegetation_when_relative() -> None:

@@ -39,6 +39,7 @@ FAMILIES: dict[str, Family] = {
     "sorensen.binary": Family(of(diversity.sorensen), 30),
     "horn": Family(of(diversity.morisita_horn), 15),  # vegan's name of Morisita-Horn
     "hellinger": Family(lambda case, at: math.sqrt(2) * diversity.hellinger(case["a"], case["b"]), 15),
+    "chao": Family(of(diversity.chao_jaccard), 15),
     "betadiver.j": Family(similarity(diversity.jaccard), 15),
     "betadiver.sor": Family(similarity(diversity.sorensen), 15),
     "betadiver.sim": Family(part(diversity.beta_partition, "turnover"), 15),
@@ -73,5 +74,4 @@ NOT_COMPARED: dict[str, str] = {
     "canberra": NO_FUNCTION,
     "kulczynski": NO_FUNCTION,
     "morisita": "not bounded by 1, and undefined for singletons; Morisita-Horn is offered instead",
-    "chao": NO_FUNCTION,
 }
