@@ -9,7 +9,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lib.diversity.abundance import Abundances, Frequencies, frequencies, whole_abundances
+from lib.diversity.sample import Sample, abundance_sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,27 +36,29 @@ def chao1(counts: ArrayLike, bias_corrected: bool = False, level: float = 0.95) 
     """
     if not 0 < level < 1:
         raise ValueError("level must lie between 0 and 1")
-    values = whole_abundances(counts)
-    if not values.size:
-        return None
+    sample = abundance_sample(counts)
+    return None if sample is None else chao_estimate(sample, level, bias_corrected)
+
+
+def chao_estimate(sample: Sample, level: float, bias_corrected: bool = False) -> Estimate:
+    """Chao1 of individuals, Chao2 of other units; see `chao1`."""
     z = NormalDist().inv_cdf(0.5 + level / 2)
-    sample = frequencies(values)
     unseen, variance = _bias_corrected(sample) if bias_corrected else _classic(sample)
     if unseen <= 0:
-        return _complete(values, sample, z)
+        return _complete(sample, z)
     spread = math.exp(z * math.sqrt(math.log1p(variance / unseen**2)))
     return Estimate(
-        value=sample.s + unseen,
+        value=sample.observed + unseen,
         se=math.sqrt(variance),
-        low=sample.s + unseen / spread,
-        high=sample.s + unseen * spread,
+        low=sample.observed + unseen / spread,
+        high=sample.observed + unseen * spread,
     )
 
 
-def _classic(sample: Frequencies) -> tuple[float, float]:
+def _classic(sample: Sample) -> tuple[float, float]:
     """Unseen species and variance of the classic form."""
-    n, _, f1, f2 = sample
-    k = (n - 1) / n
+    f1, f2 = sample.once, sample.twice
+    k = (sample.units - 1) / sample.units
     if f2 == 0:
         return _no_doubletons(sample, k)
     ratio = f1 / f2
@@ -64,9 +66,9 @@ def _classic(sample: Frequencies) -> tuple[float, float]:
     return k * f1**2 / (2 * f2), variance
 
 
-def _bias_corrected(sample: Frequencies) -> tuple[float, float]:
+def _bias_corrected(sample: Sample) -> tuple[float, float]:
     """Unseen species and variance of the bias-corrected form (Chao 2005; EstimateS, appendix B, 2 and 6)."""
-    _, _, f1, f2 = sample
+    f1, f2 = sample.once, sample.twice
     if f2 == 0:
         return _no_doubletons(sample, 1.0)
     unseen = f1 * (f1 - 1) / (2 * (f2 + 1))
@@ -78,19 +80,20 @@ def _bias_corrected(sample: Frequencies) -> tuple[float, float]:
     return unseen, variance
 
 
-def _no_doubletons(sample: Frequencies, k: float) -> tuple[float, float]:
+def _no_doubletons(sample: Sample, k: float) -> tuple[float, float]:
     """Both forms at f2 = 0; the classic one scales by k = (n-1)/n."""
-    _, s, f1, _ = sample
+    s, f1 = sample.observed, sample.once
     unseen = k * f1 * (f1 - 1) / 2
     variance = unseen + k**2 * f1 * (2 * f1 - 1) ** 2 / 4 - k**2 * f1**4 / (4 * (s + unseen))
     return unseen, variance
 
 
-def _complete(values: Abundances, sample: Frequencies, z: float) -> Estimate:
+def _complete(sample: Sample, z: float) -> Estimate:
     """The estimate when nothing points to unseen species: S itself."""
-    missed = np.exp(-values)
-    variance = float(np.sum(missed - missed**2)) - float(np.sum(values * missed)) ** 2 / sample.n
+    missed = np.exp(-sample.values)
+    weighted = float(np.sum(sample.species * sample.values * missed))
+    variance = float(np.sum(sample.species * (missed - missed**2))) - weighted**2 / sample.units
     se = math.sqrt(max(0.0, variance))
-    seen = 1 - float(missed.sum()) / sample.s
-    s = float(sample.s)
+    s = sample.observed
+    seen = 1 - float(np.sum(sample.species * missed)) / s
     return Estimate(value=s, se=se, low=max(s, (s - z * se) / seen), high=max(s, (s + z * se) / seen))

@@ -102,7 +102,6 @@ def curve(case: Case, tool: str) -> float:
 
 
 def vegan_cancels(case: Case, tool: str) -> float:
-    """vegan subtracts sums of chances that are nearly equal: 1.2e-9 off p(1-p) for two individuals."""
     return 1e-6 if case["n"] > 1e6 else 1e-8
 
 
@@ -249,7 +248,12 @@ FAMILIES: dict[str, Family] = {
     "size.q2@m=*": counted(at_size(2), 1718, 0, relative=curve),
     "rarefy.q0@m=*": counted(at_size(0), 895, 0, relative=curve),
     "rarefy.q0.se@m=*": counted(
-        along_curve(diversity.rarefaction_se), 343, 105, excuse=not_the_ends, relative=vegan_cancels
+        along_curve(diversity.rarefaction_se),
+        343,
+        105,
+        excuse=not_the_ends,
+        relative=vegan_cancels,
+        wider="vegan subtracts sums of chances that are nearly equal: 1.2e-9 off p(1-p) for two individuals",
     ),
     "coverage_based.m@C=*": Family(
         along_curve(diversity.size_at_coverage), 677, 28, flagged_or_flat, relative=by_optimiser

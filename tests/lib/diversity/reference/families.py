@@ -51,7 +51,8 @@ class Family:
 
     `excuse` answers the reason why a value of the set is left out, or None where it counts. A value that is no
     finite number is left out by itself. `values` and `left_out` are pinned: a test fails when they change.
-    A true zero has no relative size, and the tools leave rounding dust there: hence `absolute`.
+    A true zero has no relative size, and the tools leave rounding dust there: hence `absolute`. `wider` says why
+    `relative` is wider than the tolerance that the set states, where it is.
     """
 
     compute: Callable[[Case, At], float | None]
@@ -60,6 +61,7 @@ class Family:
     excuse: Callable[[Case, str, At], str | None] = everything_counts
     relative: Callable[[Case, str], float] = close
     absolute: float = 1e-14
+    wider: str = ""
 
 
 @dataclass(frozen=True)
