@@ -1,4 +1,4 @@
-"""Measures this machine against the budgets: start-up, memory, photo to answer, and what /health imports."""
+"""Measures what is promised: start-up, memory, photo to answer, what /health imports, how well intervals hold."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from scripts.benchmarks import imports, memory, photo, startup  # noqa: E402
+from scripts.benchmarks import imports, memory, photo, startup, statistics  # noqa: E402
 
-ORDER = ("imports", "startup", "memory", "photo")
+ORDER = ("imports", "startup", "memory", "photo", "statistics")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -25,6 +25,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--warm", type=int, default=24, help="photo: photos to the warm server (default 24)")
     made.add_argument(
         "--cold", type=int, default=5, help="photo: fresh starts with one photo each (default 5)"
+    )
+    made.add_argument(
+        "--replicates", type=int, default=200, help="statistics: simulated days of each kind (default 200)"
     )
     return made
 
@@ -37,6 +40,7 @@ def main(argv: list[str] | None = None) -> int:
         "startup": (lambda: startup.measure(asked.runs), startup.describe),
         "memory": (lambda: memory.measure(asked.photos), memory.describe),
         "photo": (lambda: photo.measure(asked.cold, asked.warm), photo.describe),
+        "statistics": (lambda: statistics.measure(asked.replicates), statistics.describe),
     }
     for name in ORDER if asked.what == "all" else (asked.what,):
         measure, describe = measurements[name]
