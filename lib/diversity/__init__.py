@@ -55,9 +55,11 @@ from lib.diversity.partition import (
 from lib.diversity.pooling import pool
 from lib.diversity.rank_tests import KruskalWallis, RankTest, kruskal_wallis, mann_whitney
 from lib.diversity.rarefaction import diversity_at_coverage, diversity_at_size, rarefaction_se
+from lib.diversity.rarefaction_curve import RarefactionCurve, rarefaction_curve
 from lib.diversity.richness_estimators import Estimate, chao1
 from lib.diversity.sample_coverage import coverage, coverage_at, coverage_good, size_at_coverage
 from lib.diversity.species_accumulation import Accumulated, SpeciesPool, accumulation, species_pool
+from lib.diversity.subsampling import Subsample, subsample
 from lib.diversity.temporal import Turnover, turnover
 from lib.diversity.trends import MannKendall, TheilSen, mann_kendall, theil_sen
 
@@ -71,7 +73,9 @@ __all__ = [
     "MannKendall",
     "PodaniPartition",
     "RankTest",
+    "RarefactionCurve",
     "SpeciesPool",
+    "Subsample",
     "TheilSen",
     "Turnover",
     "accumulation",
@@ -116,6 +120,7 @@ __all__ = [
     "pielou",
     "podani_partition",
     "pool",
+    "rarefaction_curve",
     "rarefaction_se",
     "richness",
     "ruzicka",
@@ -126,6 +131,7 @@ __all__ = [
     "sorensen",
     "sorensen_matrix",
     "species_pool",
+    "subsample",
     "theil_sen",
     "turnover",
 ]

@@ -18,9 +18,14 @@ _NEAR_ONE = 1e-7
 
 
 def asymptote(sample: Sample, q: float) -> float:
-    """Estimated Hill number of order `q` of the community; infinite where no two finds were of one species."""
+    """Estimated Hill number of order `q` of the community; infinite where no finite estimate exists.
+
+    That is for q >= 2 when no species was found twice (or q times), and for an order above the number of units.
+    """
     if q == 0:
         return sample.observed + sample.unseen
+    if q > sample.units:
+        return math.inf
     q = float(q)
     units, mean = sample.units, sample.total / sample.units
     order = 1.0 if abs(q - 1) < _NEAR_ONE else q
@@ -74,7 +79,7 @@ def asymptotic(counts: ArrayLike, q: float) -> float | None:
     """
     check_order(q)
     sample = abundance_sample(counts)
-    if sample is None or sample.units < SMALLEST_SAMPLE or q >= sample.units:
+    if sample is None or sample.units < SMALLEST_SAMPLE:
         return None
     value = asymptote(sample, q)
     return value if math.isfinite(value) else None

@@ -61,7 +61,7 @@ def incidence_coverage_at(frequencies: ArrayLike, units: int, size: float) -> fl
     """Expected coverage of `size` units; as `coverage_at`. None when nothing was found.
 
     >>> round(incidence_coverage_at([7, 7, 5, 3, 2, 1, 1, 1], 7, 3), 6)
-    0.86455
+    0.82963
     """
     check_size(size)
     sample = incidence_sample(frequencies, units)
@@ -102,7 +102,7 @@ def incidence_asymptotic(frequencies: ArrayLike, units: int, q: float) -> float 
     """
     check_order(q)
     sample = incidence_sample(frequencies, units)
-    if sample is None or sample.units < SMALLEST_SAMPLE or q >= sample.units:
+    if sample is None or sample.units < SMALLEST_SAMPLE:
         return None
     value = asymptote(sample, q)
     return value if math.isfinite(value) else None

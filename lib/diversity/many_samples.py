@@ -7,7 +7,8 @@ Every count that occurs is computed once, whatever the number of rows.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,8 @@ def asymptotes(counts: Rows, q: float) -> Abundances:
     once, twice = _found(counts, 1), _found(counts, 2)
     if q == 0:
         return _observed(counts) + unseen_species(units, once, twice)
+    if q > units:
+        return np.full(len(counts), math.inf)
     known = _summed(counts, lambda values: known_part(values, units, float(q)))
     if not (float(q).is_integer() and q > 1):
         # A few dozen pairs of f1 and f2 cover a thousand rows.
@@ -47,28 +50,62 @@ def asymptotes(counts: Rows, q: float) -> Abundances:
 
 def hills_at_size(counts: Rows, size: float, q: float) -> Abundances:
     """Expected Hill number of order `q` in `size` individuals of every row's community."""
+    return hills_at_sizes(counts, [size], q)[0]
+
+
+def hills_at_sizes(counts: Rows, sizes: Sequence[float], q: float) -> list[Abundances]:
+    """As `hills_at_size`, for several sizes: what they share is computed once."""
     units = float(counts[0].sum())
+    beyond = any(size > units for size in sizes) and q != 2
+    course = _course(counts, units, q) if beyond else None
+    return [_hills_at(counts, units, size, q, course) for size in sizes]
+
+
+def _hills_at(counts: Rows, units: float, size: float, q: float, course: _Course | None) -> Abundances:
     if size <= units:
         below = math.floor(size)
         lower = _rarefied(counts, units, below, q)
         if below == size:
             return lower
-        return lower + (size - below) * (_rarefied(counts, units, below + 1, q) - lower)
-    if q == 2:
+        return np.asarray(lower + (size - below) * (_rarefied(counts, units, below + 1, q) - lower))
+    if course is None:
         return _rarefied(counts, units, size, q)
-    observed, limit = _rarefied(counts, units, units, q), asymptotes(counts, q)
-    if units < 2:
-        return observed
-    rise = _found(counts, 1) / units if q == 0 else observed - _rarefied(counts, units, units - 1, q)
-    gap = np.maximum(limit - observed, 0.0)
+    more = size - units
+    return course.observed + np.where(
+        course.endless, course.rise * more, -course.gap * np.expm1(more * course.log_kept)
+    )
+
+
+class _Course(NamedTuple):
+    """How every row's curve goes on beyond its n: `gap` above `observed`, of which a step leaves exp(log_kept).
+
+    A row without a finite asymptote (`endless`) goes on as it rose last.
+    """
+
+    observed: Abundances
+    gap: Abundances
+    endless: NDArray[np.bool_]
+    rise: Abundances
+    log_kept: Abundances
+
+
+def _course(counts: Rows, units: float, q: float) -> _Course:
+    observed = _rarefied(counts, units, units, q)
+    limit = asymptotes(counts, q)
+    endless = np.isinf(limit)
+    gap = np.where(endless, 0.0, np.maximum(limit - observed, 0.0)) if units > 1 else np.zeros_like(observed)
+    rise = _found(counts, 1) / units
+    if q != 0:
+        rise = observed - _rarefied(counts, units, max(units - 1, 1.0), q)
     with np.errstate(divide="ignore", invalid="ignore"):
-        rate = np.where(gap > 0, rise / (gap + rise), 0.0)
-        grown = observed - gap * np.expm1((size - units) * np.log1p(-rate))
-    return np.where(np.isinf(gap), observed + rise * (size - units), np.where(gap > 0, grown, observed))
+        log_kept = np.where(gap > 0, np.log1p(-rise / (gap + rise)), 0.0)
+    return _Course(observed, gap, endless, rise, log_kept)
 
 
 def _rarefied(counts: Rows, units: float, size: float, q: float) -> Abundances:
     """Expected Hill number of a whole number of individuals up to n; at q = 2 of any number."""
+    if size == 1:
+        return np.ones(len(counts))
     if q == 0:
         return _summed(counts, lambda values: 1 - missed(values, units, size))
     if q == 2:
