@@ -12,9 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from lib.diversity.ranks import doubled_ranks, finite_values, tie_sizes
 
-# Both samples together; the numbers of ways to divide them (at most C(60, 30)) fit into 64 bits.
+# All samples together; the numbers of ways to divide them in two (at most C(60, 30)) fit into 64 bits.
 EXACT_POOLED = 60
-# Ways to divide the values into the groups.
+# Ways to divide the values into three groups or more: half a second at the worst.
 EXACT_DIVISIONS = 1_000_000
 
 
@@ -81,8 +81,8 @@ def mann_whitney(a: ArrayLike, b: ArrayLike) -> RankTest | None:
 def kruskal_wallis(groups: Iterable[ArrayLike]) -> KruskalWallis | None:
     """Kruskal-Wallis test of whether the values of any of `groups` tend to be larger than others' (1952).
 
-    With at most a million ways to divide the values into groups of these sizes (three of five, four of
-    three), or two groups of at most 60 values together, p is exact, ties or not: the share of the ways whose
+    With at most 60 values in all and, of three groups or more, a million ways to divide the values into
+    groups of these sizes (three of five, four of three), p is exact, ties or not: the share of the ways whose
     H is at least as large. Above, chi-square with one degree of freedom fewer than there are groups.
 
     None when a group is empty (leave it out if that is meant) and when there are fewer than two groups; all
@@ -108,7 +108,9 @@ def kruskal_wallis(groups: Iterable[ArrayLike]) -> KruskalWallis | None:
     between = sum(size * (twice / 2 / size - mean) ** 2 for size, twice in zip(sizes, sums, strict=True))
     h = 12 / (total * (total + 1)) * between / spread
     method: Literal["exact", "chi-square"]
-    if len(sizes) == 2 and total <= EXACT_POOLED:
+    if total > EXACT_POOLED:
+        p, method = chi_square_tail(h, len(sizes) - 1), "chi-square"
+    elif len(sizes) == 2:
         # H of two groups grows with the distance of U from its mean: the test of Mann and Whitney.
         p, method = _share_as_far(ranks, sizes[0], abs(sums[0] - sizes[0] * (total + 1))), "exact"
     elif _divisions(sizes) <= EXACT_DIVISIONS:

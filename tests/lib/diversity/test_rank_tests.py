@@ -203,6 +203,17 @@ def test_nothing_to_compare() -> None:
     assert diversity.kruskal_wallis([[1, 2], [], [3]]) is None
 
 
+def test_where_exact_p_ends() -> None:
+    """A few values against hundreds have few divisions, and yet too many sums to go through."""
+    assert diversity.kruskal_wallis([range(29), range(31)]).method == "exact"
+    assert diversity.kruskal_wallis([[1], [2], range(3, 60)]).method == "exact"
+    assert diversity.kruskal_wallis([[1], [2], range(3, 62)]).method == "chi-square"
+    assert diversity.kruskal_wallis([[1, 2, 3]] * 4).method == "exact"
+    assert diversity.kruskal_wallis([[1, 2, 3]] * 5).method == "chi-square"
+    assert diversity.mann_whitney(range(29), range(31)).method == "exact"
+    assert diversity.mann_whitney(range(30), range(31)).method == "normal"
+
+
 def test_single_values_prove_nothing() -> None:
     assert diversity.mann_whitney([1], [2]) == diversity.RankTest(0.0, 1.0, -1.0, "exact")
     assert diversity.kruskal_wallis([[1], [2], [3]]).p == 1
