@@ -45,3 +45,8 @@ def test_the_table_is_sorted_complete_and_without_repeats() -> None:
         assert re.fullmatch(r"[A-Z][a-z]+aceae", row["family"])
         assert re.fullmatch(r"[A-Z][A-Za-z' -]+", row["en"])
         assert re.fullmatch(r"[ァ-ヶー]+", row["ja"])
+
+
+def test_a_genus_has_a_family_where_the_table_knows_one() -> None:
+    assert taxa.family_of("Stellaria") == "Caryophyllaceae"
+    assert taxa.family_of("Nothingia") == ""
