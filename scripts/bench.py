@@ -12,9 +12,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from scripts.benchmarks import imports, memory, photo, startup, statistics  # noqa: E402
+from scripts.benchmarks import imports, memory, photo, reference, startup, statistics  # noqa: E402
 
-ORDER = ("imports", "startup", "memory", "photo", "statistics")
+ORDER = ("imports", "startup", "memory", "photo", "reference", "statistics")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -40,6 +40,7 @@ def main(argv: list[str] | None = None) -> int:
         "startup": (lambda: startup.measure(asked.runs), startup.describe),
         "memory": (lambda: memory.measure(asked.photos), memory.describe),
         "photo": (lambda: photo.measure(asked.cold, asked.warm), photo.describe),
+        "reference": (reference.measure, reference.describe),
         "statistics": (lambda: statistics.measure(asked.replicates), statistics.describe),
     }
     for name in ORDER if asked.what == "all" else (asked.what,):

@@ -31,6 +31,11 @@ def estimate(function: Callable[..., Any], field: str, **named: Any) -> Callable
     return compute
 
 
+def derived(function: Callable[[list[int]], Any]) -> Callable[[Case, At], float | None]:
+    """A number that follows from one of ours."""
+    return lambda case, at: function(case["counts"]) if case["n"] else None
+
+
 def nonempty(case: Case, tool: str, at: At) -> str | None:
     return EMPTY if case["n"] == 0 else None
 
@@ -212,6 +217,12 @@ FAMILIES: dict[str, Family] = {
     "hill.q2": counted(of(diversity.hill, 2), 200, 6),
     "hill.q3": counted(of(diversity.hill, 3), 100, 4),
     "hill.qInf": counted(of(diversity.hill, math.inf), 100, 4),
+    # The same numbers in another dress: log 2, a reciprocal, a share of the species.
+    "shannon.base2": counted(derived(lambda counts: diversity.shannon(counts) / math.log(2)), 50, 2),
+    "berger_parker": counted(derived(lambda counts: 1 / diversity.hill(counts, math.inf)), 50, 2),
+    "simpson_evenness": counted(
+        derived(lambda counts: diversity.inverse_simpson(counts) / diversity.richness(counts)), 50, 2
+    ),
     "chao1.classic_nc": counted(chao("value"), 99, 0),
     "chao1.classic_nc.se": counted(chao("se"), 99, 0),
     "chao1.classic_nc.ci_lo": counted(chao("low"), 99, 0),
@@ -306,10 +317,7 @@ NOT_COMPARED: dict[str, str] = {
     "richness.good_turing*": "no function offers S over Good's coverage",
     "completeness.*": "no function offers the completeness profile",
     "evenness.*": "no function offers the evenness profiles E1 to E5",
-    "shannon.base2": "entropies are in nats here",
     "esty.*": "no function offers Esty's interval of coverage",
-    "berger_parker": "no function offers it by name; it is 1 / hill(counts, inf)",
-    "simpson_evenness": "no function offers it by name; it is hill(counts, 2) / richness(counts)",
     "heip": "no function offers Heip's evenness",
     "brillouin": "no function offers Brillouin's index",
     "margalef": "no function offers Margalef's index",
