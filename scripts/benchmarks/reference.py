@@ -28,6 +28,7 @@ def measure() -> dict[str, Any]:
                 "wrong": len(outcome.wrong),
                 "worst": float(f"{outcome.worst:.3g}"),
                 "worst_at": outcome.worst_at,
+                "worst_exact": None if outcome.worst_exact is None else float(f"{outcome.worst_exact:.3g}"),
                 "left_out": dict(outcome.left_out),
                 "wider": family.wider,
             }
@@ -49,11 +50,12 @@ def describe(found: dict[str, Any]) -> str:
         f"Of {found['values']} reference values {found['compared']} are compared, {found['wrong']} too far off; "
         f"{found['left_out']} of the same families are left out; {found['not_compared']} are of other families.",
         "",
-        f"{'family':<44}{'values':>7}{'too far':>9}  worst relative error",
+        f"{'family':<44}{'values':>7}{'too far':>9}{'exact':>9}  worst relative error (exact: against 60 digits)",
     ]
     for label, family in found["families"].items():
         where = f"{family['worst']:.1e} ({family['worst_at']})" if family["worst"] else "none"
-        lines.append(f"{label:<44}{family['compared']:>7}{family['wrong']:>9}  {where}")
+        exact = "" if family["worst_exact"] is None else f"{family['worst_exact']:.1e}"
+        lines.append(f"{label:<44}{family['compared']:>7}{family['wrong']:>9}{exact:>9}  {where}")
     lines += ["", "Tolerances wider than the set states:"]
     lines += [
         f"  {label}: {family['wider']}" for label, family in found["families"].items() if family["wider"]

@@ -82,11 +82,12 @@ class Section:
 
 @dataclass
 class Outcome:
-    """What came of comparing one family."""
+    """What came of comparing one family; `worst_exact`: against the values of 60 digits, None without any."""
 
     compared: int = 0
     worst: float = 0.0
     worst_at: str = ""
+    worst_exact: float | None = None
     left_out: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
 
@@ -153,6 +154,8 @@ def compare(family: Family, values: list[tuple[Case, str, At, str, Any]]) -> Out
             outcome.wrong.append(f"{label}: {mine!r}, expected {value!r}")
         if mine is not None and abs(value) > SMALL:
             error = abs(mine - value) / max(abs(mine), abs(value))
+            if tool.startswith("exact@"):
+                outcome.worst_exact = max(error, outcome.worst_exact or 0.0)
             if error > outcome.worst:
                 outcome.worst, outcome.worst_at = error, label
     return outcome
