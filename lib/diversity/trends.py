@@ -178,8 +178,11 @@ def _kendall_variance(n: int, ties: Sequence[int], other_ties: Sequence[int] = (
         )
 
     (v, pairs, triples), (w, other_pairs, other_triples) = sums(ties), sums(other_ties)
-    variance = (n * (n - 1) * (2 * n + 5) - v - w) / 18 + pairs * other_pairs / (2 * n * (n - 1))
-    return variance + triples * other_triples / (9 * n * (n - 1) * (n - 2)) if n > 2 else variance
+    single, double, triple = n * (n - 1) * (2 * n + 5) - v - w, pairs * other_pairs, triples * other_triples
+    if n == 2:
+        return single / 18 + double / 4
+    # Over one denominator, in whole numbers: the sum is 0 when all are equal, and rounding must not pass it.
+    return (single * n * (n - 1) * (n - 2) + 9 * double * (n - 2) + 2 * triple) / (18 * n * (n - 1) * (n - 2))
 
 
 def _days(dates: Sequence[date] | ArrayLike) -> tuple[date | float, NDArray[np.float64]]:

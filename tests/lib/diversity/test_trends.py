@@ -201,6 +201,29 @@ def test_the_interval_covers_the_true_slope_as_often_as_it_says() -> None:
     assert 0.93 <= covered <= 0.98
 
 
+def test_equal_values_on_equal_days_are_flat_and_certain() -> None:
+    for n in range(3, 30):
+        found = diversity.theil_sen([day // 2 for day in range(n)], [7] * n)
+        assert (found.value, found.se, found.low, found.high, found.intercept) == (0, 0, 0, 0, 7)
+
+
+@given(points)
+def test_the_variance_of_s_is_that_over_all_orders(rows: list[tuple[int, int]]) -> None:
+    """Ties among the dates as well: against the orders of at most six points."""
+    rows = rows[:6]
+    days, series = ([value // 20 for value in column] for column in zip(*rows, strict=True))
+    sign = lambda x: (x > 0) - (x < 0)  # noqa: E731
+    pairs = list(itertools.combinations(range(len(rows)), 2))
+    every = [
+        sum(sign(days[j] - days[i]) * sign(order[j] - order[i]) for i, j in pairs)
+        for order in itertools.permutations(series)
+    ]
+    variance = trends._kendall_variance(
+        len(rows), list(Counter(series).values()), list(Counter(days).values())
+    )
+    assert variance == pytest.approx(np.var(every), abs=1e-9)
+
+
 def test_a_wild_day_does_not_sway_it_and_neighbours_alike_widen_it() -> None:
     series = [2 * day for day in range(20)]
     assert diversity.theil_sen(range(20), [*series[:-1], 10**9]).value == 2
