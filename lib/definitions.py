@@ -13,14 +13,20 @@ LEVEL = 0.95
 
 # What is reported as *the value*, and why: said once, for every metric that is estimated from labels.
 ESTIMATED = (
-    "The mean over draws of the labels: each counted unit gets a species drawn from the probabilities that the "
-    "classifier gives it, a label that a person confirmed is certain, and near-duplicate photos are one unit. "
-    "Counting the likeliest label instead would call every mistake of the classifier a species."
+    "The mean over draws of the labels. In each draw every counted unit gets a species by the probabilities of the "
+    "classifier (corrected for how often it saw each species in training); a label that a person gave is certain; "
+    "near-duplicate photos are one unit; a unit is left out with the probability that it is none of the species "
+    "known. Counting the likeliest labels instead would make a species of every mistake of the classifier."
 )
 # How the interval around it is made.
 POOLED = (
-    "95 %: within each draw of the labels the sampling error (bootstrap that includes the species not seen), "
-    "between the draws the doubt about the labels; both pooled by Rubin's rules (Rubin 1987)."
+    "95 %, for the community that was photographed: within each draw the sampling error (bootstrap of a community "
+    "that holds the species not seen, Chao et al. 2014), between the draws the doubt about the labels, both pooled "
+    "by Rubin's rules (Rubin 1987). None on days with too few units."
+)
+POOLED_CHAO1 = (
+    "95 %: within each draw the log-normal interval of Chao (1987), between the draws the doubt about the labels, "
+    "both pooled by Rubin's rules (Rubin 1987). None on days with too few units."
 )
 COUNTED = "The number itself, counted; there is nothing to estimate, and no interval."
 
@@ -41,7 +47,7 @@ class Definition:
 DEFINITIONS = {
     "species_richness": Definition(
         "species",
-        "Number of species among the counted units of the day.",
+        "Number of species among the counted units of the day, rounded to a whole number (hill_q0 is not).",
         "S = number of species with a count above zero",
         "Hill 1973; the count of Magurran 2004",
     ),
@@ -88,6 +94,7 @@ DEFINITIONS = {
         "S + ((n−1)/n) f1² / (2 f2); S + ((n−1)/n) f1 (f1−1) / 2 when f2 = 0; n units, f1 species seen once, "
         "f2 seen twice",
         "Chao 1984; as iNEXT computes it",
+        interval=POOLED_CHAO1,
     ),
     "coverage_estimate": Definition(
         "index 0–1",
@@ -110,8 +117,18 @@ TERMS = {
     "unit": "One plant as photographed: a group of near-duplicate photos counts once.",
     "species_counts": "Units whose label is a species, by species: what a person counts who looks at the labels.",
     "species_frequencies": "species_counts as shares of their sum.",
-    "effort": "none: no unit was named to the species; low: too few units or too little coverage to compare the "
-    "day with others; ok: neither.",
+    "expected_counts": "How many units of each species there are by the draws of the labels, on average.",
+    "unknown": "How many units are expected to be none of the species known; they are part of no metric.",
+    "known_units": "Units less unknown: how many take part in the metrics, on average.",
+    "draws": "Units of each species in each draw of the labels, for statistics of one's own.",
+    "standardised": "Hill numbers at a sample coverage of 0.8 (Chao & Jost 2012), in confidence_intervals as "
+    "hill_q0_standardised and so on: days with unequal numbers of photos can be compared by these. Absent where "
+    "the day would need more than twice its units.",
+    "ranks": "The same for genera and families, with the units that are known to that rank only.",
+    "too_few": "no_plants, few_plants (under 5 known units), low_coverage (under 0.5), or null: why there are no "
+    "intervals.",
+    "effort": "none: no unit of a known species; low: too few units or too little coverage to compare the day with "
+    "others; ok: neither.",
     "level": "Colour of the calendar, 0 to 4: how many of the year's four thresholds the value reaches.",
     "confidence": "Probability that the classifier gives a name, after temperature scaling; a name that a person "
     "gave counts as 1.",
