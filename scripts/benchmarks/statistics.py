@@ -90,22 +90,30 @@ def describe(found: dict[str, Any]) -> str:
         f"{found['replicates']} simulated days a line, {found['photos']} photos, {found['classes']} classes in "
         f"look-alike pairs, {found['species']} species. Of richness, Hill 1, Hill 2: bias to the community and "
         "(in brackets) to the plants photographed, in percent; share of 95 % intervals that hold the "
-        "community's value; width of the interval over that value. * misses the aim (coverage "
+        "community's value; width of the interval over that value. true_label is what one would count knowing "
+        "every plant. * misses the aim (coverage "
         f"{LEAST_COVERAGE[0]}, {LEAST_COVERAGE[1]}, {LEAST_COVERAGE[2]}; bias under {LARGEST_BIAS:g} %)."
     )
     lines = [
-        f"  {cell['case']:<16}{cell['community']:<11}{cell['accuracy']:.2f}  {name:<13}"
-        f"bias {_three(cell[name], 'bias_percent', '{:+.1f}')} "
-        f"({_three(cell[name], 'bias_to_plants_percent', '{:+.1f}')})  "
-        f"coverage {_three(cell[name], 'coverage', '{:.3f}')}  "
-        f"width {_three(cell[name], 'width', '{:.2f}')}"
+        f"  {cell['case']:<16}{cell['community']:<11}{cell['accuracy']:.2f}  {name:<13}{_figures(cell[name])}"
         for cell in found["cells"]
-        for name in ("day_estimate", "top_label")
+        for name in ("day_estimate", "top_label", "true_label")
     ]
     missed = [cell for cell in found["cells"] if cell["case"] == "aim" and cell["day_estimate"]["misses"]]
     aimed = sum(cell["case"] == "aim" for cell in found["cells"])
     reached = f"day_estimate reaches the aim in {aimed - len(missed)} of {aimed} kinds of day."
     return "\n".join([heading, *lines, reached, day_costs.describe(found)])
+
+
+def _figures(side: dict[str, Any]) -> str:
+    """One line's figures; for the true labels no more than their bias, which is that of any sample so small."""
+    bias = f"bias {_three(side, 'bias_percent', '{:+.1f}')}"
+    if "coverage" not in side:
+        return bias
+    return (
+        f"{bias} ({_three(side, 'bias_to_plants_percent', '{:+.1f}')})  "
+        f"coverage {_three(side, 'coverage', '{:.3f}')}  width {_three(side, 'width', '{:.2f}')}"
+    )
 
 
 def _three(side: dict[str, Any], what: str, form: str) -> str:
@@ -145,6 +153,10 @@ def _cell(cell: Cell, seen_by: Classifier, replicates: int, bar: Any) -> dict[st
         "true_values": np.round(truth, 3).tolist(),
         "without_interval": silent,
         **{name: _judged(side, truth, of_plants) for name, side in sides.items()},
+        "true_label": {
+            "bias_percent": np.round(100 * (of_plants.mean(axis=0) / truth - 1), 2).tolist(),
+            "misses": [],
+        },
     }
 
 
