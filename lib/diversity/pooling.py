@@ -10,6 +10,8 @@ import numpy as np
 
 from lib.diversity.richness_estimators import Estimate
 
+_SERIES_FROM = 20
+
 
 def pool(values: Sequence[float], variances: Sequence[float], level: float = 0.95) -> Estimate | None:
     """The estimate over D draws: the mean, and an interval that holds sampling and labelling (Rubin 1987).
@@ -45,14 +47,21 @@ def total_variance(values: np.ndarray, variances: np.ndarray) -> float:
 
 
 def student_quantile(probability: float, freedom: float) -> float:
-    """Quantile of Student's t by the Cornish-Fisher series (Abramowitz and Stegun 26.7.5).
+    """Quantile of Student's t, to five digits, for 1 degree of freedom and more; they need not be whole.
 
-    Exact to four digits from 5 degrees of freedom; below 2 it is that of 2, whose series still is of use.
+    From 20 degrees by the Cornish-Fisher series (Abramowitz and Stegun 26.7.5). Below, the series strays, and the
+    distribution is inverted itself: with t = sqrt(v) tan(a) its density is in proportion to cos(a)**(v-1).
     """
     z = NormalDist().inv_cdf(probability)
     if math.isinf(freedom):
         return z
-    v = max(freedom, 2.0)
+    v = max(freedom, 1.0)
+    if v < _SERIES_FROM:
+        angles = np.linspace(0.0, math.pi / 2, 20_001)
+        density = np.cos(angles) ** (v - 1)
+        mass = np.concatenate(([0.0], np.cumsum(density[1:] + density[:-1])))
+        angle = float(np.interp(abs(2 * probability - 1), mass / mass[-1], angles))
+        return math.copysign(math.sqrt(v) * math.tan(angle), z)
     terms = (
         (z**3 + z) / 4,
         (5 * z**5 + 16 * z**3 + 3 * z) / 96,
