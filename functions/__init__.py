@@ -35,6 +35,7 @@ FUNCTIONS = (
         ("/api/species-dashboard", "/api/dashboard/species"),
         auth="optional",
     ),
+    Function("compare", "functions.compare", ("/api/compare",), auth="optional"),
     Function("trend", "functions.trend", ("/api/trend",), auth="optional"),
     Function("daily", "functions.daily", ("/api/daily/{date}",), auth="optional"),
     Function("export", "functions.export", ("/api/export/{kind}",), concurrency=2, files=True),

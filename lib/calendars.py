@@ -92,6 +92,7 @@ def columns(metric: str) -> tuple[str, ...]:
         "species_richness",
         "coverage_estimate",
         "species_counts",
+        "known_units",
     )
 
 

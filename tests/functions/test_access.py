@@ -61,6 +61,7 @@ def options_of(function: Function, method: str, world: World, photo: Callable[..
     if function.name in ("upload", "upload_page"):
         return {"files": [("files", ("b.jpg", photo(2)))]} if method == "POST" else {}
     return {
+        ("compare", "GET"): {"params": {"a": "2025-08", "b": "2025-09"}},
         ("sessions", "POST"): {"json": {"session_name": "North field"}},
         ("session", "PATCH"): {"json": {"session_name": "South field"}},
         ("image", "PATCH"): {"json": {"label": "Stellaria media"}},

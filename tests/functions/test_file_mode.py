@@ -22,6 +22,7 @@ READS = (
     "/api/calendar/shannon_diversity",
     "/api/time-series",
     "/api/trend",
+    "/api/compare?a=2025-06-01&b=2025-06-02..2025-06-30",
     "/api/species-dashboard",
     "/api/daily/2025-06-01",
     "/api/status",

@@ -294,6 +294,8 @@ class TestTruth:
         assert len(series["dates"]) > 50
         assert ask("GET", "/api/species-dashboard", key=False)["total_species"] > 10
         assert ask("GET", "/api/trend", "/api/trend?metric=hill_q1", key=False)["slope"]
+        assert ask("GET", "/api/compare", "/api/compare?a=2024&b=2025", key=False)["standardised"]
+        assert ask("GET", "/api/compare", "/api/compare?a=2024&b=2025")["standardised"] is None
 
     def test_a_session_from_beginning_to_end(self, ask: Ask) -> None:
         made = ask(
@@ -328,6 +330,9 @@ class TestTruth:
             ("GET", "/api/time-series", "/api/time-series?session=99"),
             ("GET", "/api/time-series", "/api/time-series?metrics=beauty"),
             ("GET", "/api/time-series", "/api/time-series?start_date=2025-02-30"),
+            ("GET", "/api/compare", "/api/compare"),
+            ("GET", "/api/compare", "/api/compare?a=2024&b=99"),
+            ("GET", "/api/compare", "/api/compare?a=2025&b=2025"),
             ("GET", "/api/trend", "/api/trend?session=99"),
             ("GET", "/api/trend", "/api/trend?metric=beauty"),
             ("GET", "/api/species-dashboard", "/api/species-dashboard?session=99"),
