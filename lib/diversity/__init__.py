@@ -1,8 +1,8 @@
-"""Biodiversity statistics of one sample: pure NumPy, exact to the published formulas, natural logarithms.
+"""Biodiversity statistics of samples, between samples and over time: pure NumPy, exact to the published formulas.
 
-Every function takes `counts`, a 1-D array-like of non-negative abundances (zeros are species not seen and
-change nothing), raises ValueError for anything else, and answers None where the statistic is undefined, never
-NaN.
+Natural logarithms. `counts` is a 1-D array-like of non-negative abundances (zeros are species not seen and change
+nothing); what compares samples takes them with the same species in the same places. Anything else raises
+ValueError; where a statistic is undefined the answer is None, never NaN.
 """
 
 from lib.diversity.ace_estimator import ace
