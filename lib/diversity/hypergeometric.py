@@ -27,7 +27,7 @@ def missed(values: Abundances, units: float, size: float) -> Abundances:
     """
     chances = np.zeros_like(values)
     # (1 - x/units)**size bounds the chance from above.
-    possible = (values <= units - size) & (values * size < _VANISHES * units)
+    possible = (values <= units - size) & (values * size <= _VANISHES * units)
     rare = possible & (values <= _DIRECT)
     if rare.any():
         x = values[rare]

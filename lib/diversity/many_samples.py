@@ -56,6 +56,8 @@ def hills_at_size(counts: Rows, size: float, q: float) -> Abundances:
 def hills_at_sizes(counts: Rows, sizes: Sequence[float], q: float) -> list[Abundances]:
     """As `hills_at_size`, for several sizes: what they share is computed once."""
     units = float(counts[0].sum())
+    if units < 2:
+        return [np.ones(len(counts)) for _ in sizes]
     beyond = any(size > units for size in sizes) and q != 2
     course = _course(counts, units, q) if beyond else None
     return [_hills_at(counts, units, size, q, course) for size in sizes]
@@ -93,10 +95,10 @@ def _course(counts: Rows, units: float, q: float) -> _Course:
     observed = _rarefied(counts, units, units, q)
     limit = asymptotes(counts, q)
     endless = np.isinf(limit)
-    gap = np.where(endless, 0.0, np.maximum(limit - observed, 0.0)) if units > 1 else np.zeros_like(observed)
+    gap = np.where(endless, 0.0, np.maximum(limit - observed, 0.0))
     rise = _found(counts, 1) / units
     if q != 0:
-        rise = observed - _rarefied(counts, units, max(units - 1, 1.0), q)
+        rise = observed - _rarefied(counts, units, units - 1, q)
     with np.errstate(divide="ignore", invalid="ignore"):
         log_kept = np.where(gap > 0, np.log1p(-rise / (gap + rise)), 0.0)
     return _Course(observed, gap, endless, rise, log_kept)

@@ -121,10 +121,14 @@ def _concentration(sample: Sample, size: float) -> float:
 def _extrapolated(sample: Sample, size: float, q: float) -> float:
     """Hill number expected of more units than the sample has."""
     units, more = sample.units, size - sample.units
+    observed = _rarefied(sample, units, q)
+    # One unit says nothing about how the next would differ.
+    if units < 2:
+        return observed
     if q == 2:
         return 1 / _concentration(sample, size)
-    observed, limit = _rarefied(sample, units, q), asymptote(sample, q)
-    if limit <= observed or units < 2:
+    limit = asymptote(sample, q)
+    if limit <= observed:
         return observed
     # The rise of the last unit; of richness it is known to all digits.
     rise = sample.once / units if q == 0 else observed - _rarefied(sample, units - 1, q)
