@@ -48,7 +48,12 @@ def keep_likeliest(probabilities: NDArray[np.float64], unknown: NDArray[np.float
     values = np.take_along_axis(probabilities, classes, axis=1)
     rest = np.clip(1 - unknown - values.sum(axis=1), 0.0, None)
     if kept == size:  # no class is left that the rest could be of
-        unknown, rest = unknown + rest, np.zeros(count)
+        return Candidates(classes, values, np.zeros(count), unknown + rest, size)
+    # A class kept for want of a likelier one is as likely as those that were not kept.
+    absent = values == 0
+    share = rest / (size - kept + absent.sum(axis=1))
+    values = np.where(absent, share[:, None], values)
+    rest = share * (size - kept)
     return Candidates(classes, values, rest, unknown, size)
 
 
