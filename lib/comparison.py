@@ -30,8 +30,7 @@ from lib.contrasts import (
 )
 from lib.day_sums import COLUMNS, DaySum, add_up, labelled, labellings_of, names_of
 from lib.diversity import mann_whitney
-from lib.diversity.paired_rows import ORDERS
-from lib.diversity.rarefaction import diversity
+from lib.diversity.paired_rows import hill_numbers
 from lib.diversity.sample import Sample
 from lib.diversity.sample_coverage import covered
 from lib.species_changes import SpeciesChanges, species_changes
@@ -196,9 +195,7 @@ def _summary(rows: Sequence[DayRow], summed: DaySum, samples: Sequence[Sample]) 
     efforts = [row.effort for row in rows]
     observed = None
     if samples:
-        hills = np.mean(
-            [[diversity(each, each.units, order) for order in ORDERS] for each in samples], axis=0
-        )
+        hills = hill_numbers(summed.labellings[summed.labellings.any(axis=1)]).mean(axis=0)
         coverage = np.mean([covered(each, each.units) for each in samples])
         observed = Observed(float(hills[0]), float(hills[1]), float(hills[2]), float(coverage))
     return SideSummary(

@@ -13,6 +13,8 @@ from lib.store.records import DayRow
 
 # The fields of a row that are read here.
 COLUMNS = ("species_counts", "estimate")
+# A file of another hand may hold any number of labellings; more than these say nothing new.
+MOST_LABELLINGS = 100
 
 Counts = NDArray[np.int64]
 
@@ -56,7 +58,9 @@ def _table(draws: Mapping[str, Sequence[int]]) -> Counts | None:
         table = np.array(list(draws.values()), dtype=np.int64)
     except (TypeError, ValueError, OverflowError):
         return None
-    return table if table.ndim == 2 and table.shape[1] and (table >= 0).all() else None
+    if table.ndim != 2 or not table.shape[1] or (table < 0).any():
+        return None
+    return table[:, :MOST_LABELLINGS]
 
 
 def labellings_of(days: Sequence[Labelled]) -> int:

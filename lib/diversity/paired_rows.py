@@ -59,6 +59,11 @@ def gamma_and_alpha(a: Rows, b: Rows) -> tuple[Column, Column]:
     return gamma, alpha
 
 
+def hill_numbers(rows: Rows) -> Column:
+    """Hill numbers of `ORDERS` of every row, (R, 3). No row may be empty."""
+    return _hills(_shares(rows))
+
+
 def _hills(shares: Column) -> Column:
     """Hill numbers of `ORDERS`, (R, 3)."""
     logs = np.log(np.where(shares > 0, shares, 1.0))

@@ -76,6 +76,7 @@ class TestSides:
             (side({}, {}), "no_plants"),
             (side({POA: 2}, {POA: 2}), "few_plants"),
             ([day(0, {POA: 6}, {POA: [6, 4]})], "few_plants"),
+            ([day(0, {POA: 6}, {POA: [6, 0]})], "few_plants"),
             (side({POA: 2, ZEA: 1, RUMEX: 1, STELLARIA: 1}), "low_coverage"),
             (side({POA: 5}), None),
         ],

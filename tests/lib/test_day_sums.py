@@ -84,6 +84,11 @@ def test_what_is_no_table_of_labellings_is_none(draws: Any) -> None:
     assert (names, found.labellings.tolist(), found.certain) == ([POA], [[2]], 1)
 
 
+def test_a_hundred_labellings_are_enough() -> None:
+    names, found = summed(day({POA: 2}, {POA: list(range(300))}))
+    assert (names, found.labellings[:, 0].tolist()) == ([POA], list(range(100)))
+
+
 def test_an_unknown_that_is_no_number_is_none() -> None:
     row = DayRow(date(2025, 6, 1), estimate={"unknown": "some"})
     assert labelled(row).unknown == 0.0

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.diversity import beta_partition, bray_curtis, gamma_alpha_beta, jaccard, sorensen
-from lib.diversity.paired_rows import ORDERS, dissimilarities, gamma_and_alpha
+from lib.diversity import beta_partition, bray_curtis, gamma_alpha_beta, hill, jaccard, sorensen
+from lib.diversity.paired_rows import ORDERS, dissimilarities, gamma_and_alpha, hill_numbers
 
 SPECIES = 6
 ROW = st.lists(st.integers(0, 30), min_size=SPECIES, max_size=SPECIES).filter(any)
@@ -40,3 +40,9 @@ def test_gamma_and_alpha_are_those_of_each_pair(pairs: list[tuple[list[int], lis
             one = gamma_alpha_beta([a, b], order)
             assert one is not None
             assert (gamma[row, column], alpha[row, column]) == pytest.approx((one.gamma, one.alpha))
+
+
+@given(st.lists(ROW, min_size=1, max_size=5))
+def test_hill_numbers_are_those_of_each_sample(rows: list[list[int]]) -> None:
+    for row, found in zip(rows, hill_numbers(np.array(rows)), strict=True):
+        assert list(found) == pytest.approx([hill(row, order) for order in ORDERS])
