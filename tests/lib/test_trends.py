@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lib import trends
+from lib.diversity import theil_sen
 from lib.store.records import DayRow
 from lib.trends import autocorrelation, build, usable
 
@@ -125,7 +126,7 @@ class TestBuild:
         assert test.p_independent is not None
         assert test.p > test.p_independent
         assert "Hamed" in test.method
-        independent = trends.theil_sen([p.date for p in found.points], values)
+        independent = theil_sen([p.date for p in found.points], values)
         assert independent is not None
         assert found.slope is not None
         assert found.slope.low < independent.low < found.slope.per_day < independent.high < found.slope.high
@@ -143,29 +144,62 @@ class TestBuild:
             alarms += found.verdict != "none"
             plain += (found.mann_kendall.p_independent or 0.0) < 0.05
         assert plain >= 25
-        assert alarms <= 15
+        assert alarms <= 12
+
+
+def factor(n: int, correlations: list[float]) -> float:
+    """n/n* of Hamed and Rao, term by term."""
+    terms = [(n - i) * (n - i - 1) * (n - i - 2) * r for i, r in enumerate(correlations, start=1)]
+    return 1 + 2 / (n * (n - 1) * (n - 2)) * sum(terms)
+
+
+def dates(number: int) -> list[date]:
+    return [START + timedelta(days=n) for n in range(number)]
 
 
 class TestAutocorrelation:
-    def test_by_hand(self) -> None:
-        """Ranks 1 1 1 1 1 0 0 0 0 0 around their mean: r_1 = 0.7, r_2 = 0.4; the bound is 1.96 / √10 = 0.62."""
-        values = [1.0] * 5 + [0.0] * 5
-        found = autocorrelation([START + timedelta(days=n) for n in range(10)], values, slope=0.0)
-        assert found.lag_1 == pytest.approx(0.7)
-        assert found.lags == 1
-        # 1 + 2 / (10 · 9 · 8) · (9 · 8 · 7 · 0.7)
-        assert found.inflation == pytest.approx(1 + 2 / 720 * 504 * 0.7)
-        assert found.effective_days == pytest.approx(10 / found.inflation)
+    def test_a_day_that_depends_on_the_one_before(self) -> None:
+        """1 1 0 0, three times, around ½: r_1 = (6 − 5)/12, r_2 = −10/12; no lag is above chance."""
+        found = autocorrelation(dates(12), [1.0, 1.0, 0.0, 0.0] * 3, slope=0.0)
+        assert found.lag_1 == pytest.approx(1 / 12)
+        assert found.lags == 0
+        rho = (12 / 12 + 2) / 8
+        assert found.inflation == pytest.approx(factor(12, [rho**i for i in range(1, 10)]))
+        assert found.effective_days == pytest.approx(12 / found.inflation)
+
+    def test_a_slow_swing(self) -> None:
+        """Twenty high days, then twenty low: r_i falls by 3/40 a lag, and lies above the bound for a while."""
+        values = [1.0] * 20 + [0.0] * 20
+        found = autocorrelation(dates(40), values, slope=0.0)
+        # r_i = ((40 − i) − 2 · i) / 40 for i up to 20; the bound is 1.96 / √40 = 0.31.
+        assert found.lag_1 == pytest.approx(37 / 40)
+        assert found.lags == 9
+        near = factor(40, [(40 - 3 * i) / 40 for i in range(1, 10)])
+        far = factor(40, [0.95**i for i in range(1, 38)])
+        assert found.inflation == pytest.approx(max(near, far))
+
+    def test_a_season_reaches_further_than_from_one_day_to_the_next(self) -> None:
+        rng = np.random.default_rng(3)
+        values = [math.sin(math.pi * n / 75) + rng.normal() for n in range(150)]
+        found = autocorrelation(dates(150), values, slope=0.0)
+        assert found.lag_1 is not None
+        assert found.lag_1 < 0.5  # the noise hides it from the next day
+        assert found.lags > 5
+        rho = (150 * found.lag_1 + 2) / 146
+        assert found.inflation > 1.5 * factor(150, [rho**i for i in range(1, 148)])
+
+    def test_days_that_swing_to_and_fro_say_no_more_than_independent_ones(self) -> None:
+        assert autocorrelation(dates(20), [0.0, 1.0] * 10, slope=0.0).inflation == 1.0
 
     def test_the_line_is_taken_away_first(self) -> None:
         values = [float(n) + (-1) ** n / 10 for n in range(20)]
-        dates = [START + timedelta(days=n) for n in range(20)]
-        assert autocorrelation(dates, values, slope=0.0).inflation > 3
-        assert autocorrelation(dates, values, slope=1.0).inflation == 1.0
+        assert autocorrelation(dates(20), values, slope=0.0).inflation > 3
+        assert autocorrelation(dates(20), values, slope=1.0).inflation == 1.0
 
     def test_days_that_all_lie_on_the_line_say_nothing(self) -> None:
-        dates = [START + timedelta(days=n) for n in range(12)]
-        assert autocorrelation(dates, [2.0 * n for n in range(12)], slope=2.0).lag_1 is None
+        for slope in (2.0, 0.1):  # of which the second leaves rounding behind
+            found = autocorrelation(dates(12), [slope * n for n in range(12)], slope)
+            assert (found.lag_1, found.inflation) == (None, 1.0)
 
 
 @given(
