@@ -23,15 +23,14 @@ from lib.diversity.paired_rows import ORDERS, dissimilarities, gamma_and_alpha
 from lib.diversity.pooling import pool
 from lib.diversity.rarefaction import diversity
 from lib.diversity.sample import Sample, abundance_sample
-from lib.diversity.sample_coverage import covered, size_covering
+from lib.diversity.sample_coverage import covered
+from lib.thinning import Thinned, as_sample, covering_size, thinned
 
 LEVEL = 0.95
 ALPHA = 0.05
 # Samples drawn anew, over all labellings together. What rests on a coverage costs a millisecond for each.
 RESAMPLES = 400
 COVERAGE_RESAMPLES = 60
-# Smaller samples of the side with the higher coverage, over all labellings together.
-THINNINGS = 200
 # From here on a whole size will do: what lies between two of them is computed from both, in twice the time.
 WHOLE_FROM = 200
 _SEED = 20_250_601
@@ -80,23 +79,6 @@ class GammaAlphaBeta:
     gamma: Estimate
     alpha: Estimate
     beta: Estimate
-
-
-@dataclass(frozen=True, slots=True)
-class Thinned:
-    """The dissimilarities after the better-covered side was thinned to the coverage of the other: the mean over
-    random thinnings. Nothing is extrapolated. Without an interval: that of the whole samples stands beside it."""
-
-    coverage: float
-    size_a: float
-    size_b: float
-    bray_curtis: float
-    jaccard: float
-    jaccard_turnover: float
-    jaccard_nestedness: float
-    sorensen: float
-    sorensen_turnover: float
-    sorensen_nestedness: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,11 +151,11 @@ def standardise(
 ) -> Standardised:
     """Hill numbers of order 0, 1 and 2 of both sides at their common coverage, their ratios and tests."""
     coverage = common_coverage(a, b)
-    sizes = [np.array([_size(sample, coverage) for sample in side]) for side in (a, b)]
+    sizes = [np.array([covering_size(sample, coverage) for sample in side]) for side in (a, b)]
     each = max(3, math.ceil(COVERAGE_RESAMPLES / len(a)))
     logs = [np.array([_log_hills(sample, coverage) for sample in side]) for side in (a, b)]
     again = [
-        np.array([[_log_hills(_sample(row), coverage) for row in rows[:each]] for rows in side])
+        np.array([[_log_hills(as_sample(row), coverage) for row in rows[:each]] for rows in side])
         for side in (rows_a, rows_b)
     ]
     contrasts = []
@@ -206,20 +188,8 @@ def _mean_units(samples: Sequence[Sample]) -> float:
     return float(np.mean([sample.units for sample in samples]))
 
 
-def _sample(counts: NDArray[np.int64]) -> Sample:
-    sample = abundance_sample(counts)
-    assert sample is not None
-    return sample
-
-
-def _size(sample: Sample, coverage: float) -> float:
-    """The size that has the coverage; the sample's own where only an endless one would."""
-    size = size_covering(sample, coverage)
-    return sample.units if size is None else size
-
-
 def _log_hills(sample: Sample, coverage: float) -> list[float]:
-    size = _size(sample, coverage)
+    size = covering_size(sample, coverage)
     if WHOLE_FROM <= size < sample.units:
         size = float(round(size))
     return [math.log(diversity(sample, size, order)) for order in ORDERS]
@@ -254,40 +224,7 @@ def dissimilarity(a: Counts, b: Counts, rows_a: Sequence[Counts], rows_b: Sequen
         name: _within(_pooled(values, np.array([each[name] for each in again])), 0.0, 1.0)
         for name, values in found.items()
     }
-    return Dissimilarity(**estimates, at_equal_coverage=_thinned(a, b))
-
-
-def _thinned(a: Counts, b: Counts) -> Thinned:
-    generator = np.random.default_rng([_SEED, 2])
-    each = max(3, math.ceil(THINNINGS / len(a)))
-    lower: list[float] = []
-    sizes: list[tuple[int, int]] = []
-    found: list[dict[str, Column]] = []
-    for counts_a, counts_b in zip(a, b, strict=True):
-        of_a, of_b = _sample(counts_a), _sample(counts_b)
-        coverages = covered(of_a, of_a.units), covered(of_b, of_b.units)
-        rows_a, rows_b = counts_a[np.newaxis], counts_b[np.newaxis]
-        if coverages[0] > coverages[1]:
-            rows_a = _thin(counts_a, _size(of_a, coverages[1]), each, generator)
-            rows_b = np.repeat(rows_b, each, axis=0)
-        elif coverages[1] > coverages[0]:
-            rows_b = _thin(counts_b, _size(of_b, coverages[0]), each, generator)
-            rows_a = np.repeat(rows_a, each, axis=0)
-        lower.append(min(coverages))
-        sizes.append((int(rows_a[0].sum()), int(rows_b[0].sum())))
-        found.append(dissimilarities(rows_a, rows_b))
-    means = {
-        name: float(np.mean([np.mean(each[name]) for each in found]))
-        for name in found[0]
-        if name != "bray_curtis_raw"
-    }
-    size_a, size_b = np.mean(sizes, axis=0)
-    return Thinned(coverage=float(np.mean(lower)), size_a=float(size_a), size_b=float(size_b), **means)
-
-
-def _thin(counts: NDArray[np.int64], size: float, number: int, generator: np.random.Generator) -> Counts:
-    """`number` samples of about `size` of the units of `counts`, drawn without replacement."""
-    return generator.multivariate_hypergeometric(counts, max(1, round(size)), size=number, method="marginals")
+    return Dissimilarity(**estimates, at_equal_coverage=thinned(a, b))
 
 
 def _pooled(values: Column, again: Column) -> Estimate:

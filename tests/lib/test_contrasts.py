@@ -19,7 +19,6 @@ from lib.diversity import (
     Estimate,
     beta_partition,
     bray_curtis,
-    coverage,
     coverage_at,
     diversity_at_coverage,
     gamma_alpha_beta,
@@ -138,26 +137,6 @@ class TestDissimilarity:
         assert one is not None
         assert found.bray_curtis_raw.value == pytest.approx(one / 2)
         assert found.bray_curtis_raw.se > 0.1  # the labellings disagree
-
-    def test_the_better_covered_side_is_thinned(self) -> None:
-        a, b = counts([8, 6, 3, 1, 1, 1, 0, 0, 0, 0]), counts([90, 70, 25, 12, 9, 7, 5, 4, 2, 2])
-        found = contrasts.dissimilarity(a, b, *redrawn(a, b))
-        thinned = found.at_equal_coverage
-        assert thinned.coverage == pytest.approx(coverage(a[0]))
-        assert thinned.size_a == 20
-        size = size_at_coverage(b[0], thinned.coverage)
-        assert size is not None
-        assert thinned.size_b == pytest.approx(size, abs=0.5)
-        # Species of the large sample that the small one missed make them look less alike than they are.
-        assert found.jaccard_nestedness.value == pytest.approx(0.4)
-        assert thinned.jaccard_nestedness < 0.25
-        assert thinned.jaccard == pytest.approx(thinned.jaccard_turnover + thinned.jaccard_nestedness)
-
-    def test_samples_of_equal_coverage_stay_whole(self) -> None:
-        a, b = counts([10, 10, 0]), counts([0, 20, 10])
-        found = contrasts.dissimilarity(a, b, *redrawn(a, b))
-        assert (found.at_equal_coverage.size_a, found.at_equal_coverage.size_b) == (20, 30)
-        assert found.at_equal_coverage.jaccard == pytest.approx(found.jaccard.value)
 
 
 class TestGammaAlphaBeta:
