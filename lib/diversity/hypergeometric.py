@@ -80,7 +80,7 @@ def expected(
     high = np.minimum(np.minimum(values, size), np.ceil(mean + reach))
     means = np.empty_like(values)
     band = np.searchsorted(_WIDTHS, high - low)
-    for each in np.unique(band):
+    for each in sorted(set(band.tolist())):  # np.unique would import numpy.ma
         rows = np.flatnonzero(band == each)
         for part in [rows] if each < len(_WIDTHS) else np.split(rows, rows.size):
             means[part] = _means(values[part], units, size, low[part], high[part], g)
