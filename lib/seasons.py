@@ -130,8 +130,7 @@ def seasonal_test(medians: Sequence[SeasonOfYear]) -> SeasonalTest:
         if len(series) < 2:
             continue
         found = mann_kendall([median for _, median in series])
-        if found is None:
-            continue
+        assert found is not None  # it has two values
         used += 1
         s += found.s
         variance += found.variance

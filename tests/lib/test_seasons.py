@@ -78,7 +78,7 @@ class TestSeasonalTest:
 
     @pytest.mark.parametrize(("sign", "verdict"), [(1, "rising"), (-1, "falling")])
     def test_every_season_going_one_way_is_a_trend(self, sign: int, verdict: str) -> None:
-        table = {year: {5: sign * year, 6: sign * year, 7: sign * year} for year in range(2020, 2025)}
+        table = {year: dict.fromkeys((5, 6, 7), float(sign * year)) for year in range(2020, 2025)}
         assert seasonal_test(medians(table)).verdict == verdict
 
 
