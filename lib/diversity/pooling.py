@@ -11,6 +11,7 @@ import numpy as np
 from lib.diversity.richness_estimators import Estimate
 
 _SERIES_FROM = 20
+_ROUNDING = 1e-12
 
 
 def pool(values: Sequence[float], variances: Sequence[float], level: float = 0.95) -> Estimate | None:
@@ -35,7 +36,10 @@ def pool(values: Sequence[float], variances: Sequence[float], level: float = 0.9
         return None
     value, se = float(given.mean()), math.sqrt(total_variance(given, within))
     between = (1 + 1 / given.size) * float(given.var(ddof=1)) if given.size > 1 else 0.0
-    freedom = (given.size - 1) * (1 + float(within.mean()) / between) ** 2 if between > 0 else math.inf
+    sampling = float(within.mean())
+    # Draws that differ by rounding alone have no spread of their own.
+    differ = between > _ROUNDING * sampling
+    freedom = (given.size - 1) * (1 + sampling / between) ** 2 if differ else math.inf
     reach = student_quantile(0.5 + level / 2, freedom) * se
     return Estimate(value, se, value - reach, value + reach)
 

@@ -78,6 +78,12 @@ def test_draws_that_agree_leave_the_sampling_alone(values: list[float], variance
     assert estimate.high == pytest.approx(5 + 1.959964 * math.sqrt(2))
 
 
+@pytest.mark.parametrize("difference", [1e-15, 1e-45, 1e-111, 1e-160])
+def test_draws_that_differ_by_rounding_agree(difference: float):
+    estimate = pool([0.0, difference], [1.0, 1.0])
+    assert estimate.high == pytest.approx(1.959964)
+
+
 def test_without_a_draw_there_is_no_estimate():
     assert pool([], []) is None
 

@@ -59,6 +59,14 @@ def test_diversity_at_a_coverage_is_that_of_each_row(counts: np.ndarray, target:
             assert values == pytest.approx(wanted, rel=1e-8)
 
 
+@pytest.mark.parametrize("size", range(12, 60))
+def test_no_diversity_is_less_than_that_of_one_species(size: int):
+    # One individual covers enough of these already; its expected richness is a sum of shares.
+    found = Resamples(np.array([[size - 1, 1, 0], [size - 2, 1, 1], [size, 0, 0]])).at_coverage(0.3)
+    assert found == pytest.approx(np.ones((3, 3)))
+    assert (found >= 1).all()
+
+
 def test_beyond_twice_the_sample_there_is_no_diversity():
     assert np.isnan(Resamples(np.array([[1, 1, 1, 1]])).at_coverage(0.8)).all()
     assert np.isnan(Resamples(np.array([[3, 2, 1, 1, 1, 1, 1]])).at_coverage(0.99)).all()
