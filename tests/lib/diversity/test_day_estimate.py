@@ -314,6 +314,8 @@ def test_photos_of_one_plant_are_averaged():
     estimate = day_estimate(rows, units=[7, 7, 3], draws=400)
     assert (estimate.draws.sum(axis=1) == 2).all()
     assert estimate.expected == pytest.approx([0.5, 0.5, 1.0], abs=0.1)
+    # Of three classes, so what is missing from 1 is unknown: on average, not of the sum.
+    assert day_estimate([[0.4, 0, 0], [0.2, 0, 0]], units=[0, 0]).unknown == pytest.approx(0.7)
 
 
 def test_what_a_person_said_of_one_photo_holds_for_the_plant():
