@@ -93,7 +93,8 @@ class Resamples:
             found[reached] = self._interpolated(self.counts[reached], target)
         if not reached.all():
             found[~reached] = self._extrapolated(~reached, target)
-        return np.maximum(found, 1.0)  # rounding may leave a single species a little below
+        # Rounding may leave a single species a little below one.
+        return np.asarray(np.maximum(found, 1.0))
 
     def _entropy_tail(self) -> Column:
         """What the unseen species add to the entropy: an integral of lib.diversity.asymptotic_diversity.tail."""
