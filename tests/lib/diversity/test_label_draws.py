@@ -130,8 +130,8 @@ def test_what_was_not_kept_is_shared_out_evenly(concentration: float):
 def test_plants_of_classes_that_stand_together_are_of_one_as_often_as_they_should(concentration: float):
     rows = [[0.05] * 5 + [0.0375] * 20, [0.0375] * 20 + [0.05] * 5]
     alike = sum(chance for counts, chance in exact(rows, concentration).items() if max(counts) == 2)
-    found = drawn(rows, concentration).max(axis=1) == 2
-    assert found.mean() == pytest.approx(alike, abs=4.5 * math.sqrt(alike * (1 - alike) / DRAWS))
+    found = drawn(rows, concentration, draws=1500).max(axis=1) == 2
+    assert found.mean() == pytest.approx(alike, abs=4.5 * math.sqrt(alike * (1 - alike) / 1500))
 
 
 def test_the_five_likeliest_are_kept_and_what_is_missing_is_left_for_the_others():
