@@ -7,16 +7,18 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime
 from typing import Any, Protocol
 
 from lib.diversity.day_columns import day_columns
+from lib.diversity.day_estimate import estimate_day
 from lib.photos.duplicates import Item, Membership, cluster
+from lib.plants import Plant, evidence_of, plants_of
 from lib.store.records import NOT_A_PLANT, DayRow, Photo, ProcessingRow, Session
 
 # Part of every inputs_digest: raise it when the same photos must give another row.
-ANALYSIS_VERSION = "1"
+ANALYSIS_VERSION = "2"
 # A model is sure of a species from here on (the label rule); below, a prediction counts as low confidence.
 LOW_CONFIDENCE = 0.7
 
@@ -62,46 +64,35 @@ class RecomputeReport:
     removed: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """One cluster of near-duplicates, counted once.
-
-    `label` is None while no photo of it has one; `confidence` is 1.0 under a human label, else what the model
-    gives the label.
-    """
-
-    label: str | None
-    level: str | None
-    confidence: float
-
-    @property
-    def is_species(self) -> bool:
-        """Whether the unit counts as an individual of a species."""
-        return self.level == "species" and self.label not in (None, NOT_A_PLANT)
-
-
 def analyse_day(
     day: date, photos: Sequence[Photo], model_name: str, session_id: int | None = None
 ) -> tuple[DayRow, ProcessingRow, list[Membership]]:
     """The row of `day` from its `photos`, how they were processed, and which photo repeats which.
 
     Pure: the result depends on the arguments alone, not on the order of the photos, and `computed_at` is left
-    to the caller. A cluster of near-duplicates is one unit; with `session_id` None the photos may come from
-    several sessions, and clusters stay within each. A unit carries its human label (a cluster that people gave
-    several labels is as many units), else the label of its representative (of its best labelled photo while
-    that one has none). Only units labelled to species are counted as such: the others stand as numbers in
-    `processing_metadata`.
+    to the caller. A cluster of near-duplicates is one plant; with `session_id` None the photos may come from
+    several sessions, and clusters stay within each. The metrics are estimates over draws of the labels: a
+    plant that a person named is certain, another has the mean of its photos' probabilities. The counts by species
+    are those of the labels: a person's (a cluster that people gave several labels is as many plants), else that of
+    the representative (of the best labelled photo while that one has none).
     """
     photos = sorted(photos, key=lambda photo: photo.id)
     memberships = _clusters(photos)
-    units = _units(photos, memberships)
+    plants = plants_of(photos, memberships)
     confidences: dict[str, list[float]] = defaultdict(list)
-    for unit in units:
-        if unit.is_species and unit.label is not None:
-            confidences[unit.label].append(unit.confidence)
+    for plant in plants:
+        if plant.is_species and plant.label is not None:
+            confidences[plant.label].append(plant.confidence)
+    evidence = evidence_of(plants)
+    # The seed is the day's own, so that the chance errors of the days of a series do not go together.
+    estimate = estimate_day(evidence.candidates, evidence.confirmed, evidence.prior, seed=day.toordinal())
     columns = day_columns(
+        estimate,
+        evidence.species,
         {name: len(each) for name, each in confidences.items()},
         {name: sum(each) / len(each) for name, each in confidences.items()},
+        {"genus": evidence.genera, "family": evidence.families},
+        evidence.coarse,
     )
     classified = [photo for photo in photos if photo.prediction is not None or photo.label_source == "human"]
     row = DayRow(
@@ -111,9 +102,9 @@ def analyse_day(
         processed_images=len(classified),
         model_name=model_name,
         inputs_digest=inputs_digest(day, photos, model_name, session_id),
-        **asdict(columns),
+        **{each.name: getattr(columns, each.name) for each in fields(columns)},
     )
-    return row, _processing(row, photos, units), memberships
+    return row, _processing(row, photos, plants), memberships
 
 
 def inputs_digest(day: date, photos: Iterable[Photo], model_name: str, session_id: int | None = None) -> str:
@@ -210,7 +201,12 @@ def _inputs(photo: Photo) -> dict[str, Any]:
             "model": prediction.model_name,
             "seconds": prediction.processing_time,
             "top": prediction.top_prediction_confidence,
-            "species": [[each.get("species"), each.get("confidence")] for each in prediction.predictions],
+            "in_domain": prediction.in_domain,
+            "classes": prediction.classes,
+            "species": [
+                [each.get(name) for name in ("species", "confidence", "prior", "genus", "family")]
+                for each in prediction.predictions
+            ],
         },
     }
 
@@ -229,42 +225,6 @@ def _clusters(photos: Sequence[Photo]) -> list[Membership]:
     return sorted(memberships, key=lambda membership: membership.id)
 
 
-def _units(photos: Sequence[Photo], memberships: Sequence[Membership]) -> list[Unit]:
-    """One unit a cluster, in the order of the clusters' first photos; more where people saw different things."""
-    members: dict[tuple[int, int], list[tuple[Photo, bool]]] = defaultdict(list)
-    for photo, membership in zip(photos, memberships, strict=True):
-        members[photo.session_id, membership.cluster_id].append((photo, membership.is_representative))
-    return [unit for each in members.values() for unit in _units_of(each)]
-
-
-def _units_of(members: Sequence[tuple[Photo, bool]]) -> list[Unit]:
-    """The units of one cluster. Photos that people gave different labels show different plants, however alike."""
-    by_people = {
-        photo.label: photo.label_level
-        for photo, _ in members
-        if photo.label_source == "human" and photo.label is not None
-    }
-    if by_people:
-        return [Unit(label, level, 1.0) for label, level in by_people.items()]
-    return [_unit_by_model(members)]
-
-
-def _unit_by_model(members: Sequence[tuple[Photo, bool]]) -> Unit:
-    labelled = [member for member in members if member[0].label is not None]
-    if not labelled:
-        return Unit(None, None, 0.0)
-    best, _ = max(labelled, key=lambda member: (member[1], member[0].quality_score or 0.0, -member[0].id))
-    return Unit(best.label, best.label_level, _confidence(best))
-
-
-def _confidence(photo: Photo) -> float:
-    """What the model gives the photo's own label; 0 when the label is not among its kept predictions."""
-    if photo.prediction is None:
-        return 0.0
-    kept = {each.get("species"): float(each["confidence"]) for each in photo.prediction.predictions}
-    return kept.get(photo.label, 0.0)
-
-
 def _labelled_at(photo: Photo) -> datetime:
     """When a person last labelled the photo; its arrival where the history does not say."""
     for entry in reversed(photo.label_history):
@@ -273,7 +233,7 @@ def _labelled_at(photo: Photo) -> datetime:
     return photo.created_at
 
 
-def _processing(row: DayRow, photos: Sequence[Photo], units: Sequence[Unit]) -> ProcessingRow:
+def _processing(row: DayRow, photos: Sequence[Photo], units: Sequence[Plant]) -> ProcessingRow:
     predictions = [photo.prediction for photo in photos if photo.prediction is not None]
     confidences = [prediction.top_prediction_confidence for prediction in predictions]
     seconds = [prediction.processing_time for prediction in predictions]
@@ -297,7 +257,7 @@ def _processing(row: DayRow, photos: Sequence[Photo], units: Sequence[Unit]) -> 
         redundancy_reduction_ratio=1 - len(units) / len(photos) if photos else 0.0,
         processing_metadata={
             "analysis_version": ANALYSIS_VERSION,
-            # Units (clusters), which add up to clusters_found:
+            # Plants (clusters) by their labels, which add up to clusters_found:
             "counted": sum(unit.is_species for unit in units),
             "unsure": unsure.total(),
             "not_a_plant": sum(unit.label == NOT_A_PLANT for unit in units),

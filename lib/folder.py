@@ -27,7 +27,7 @@ from lib.store.files import FileStore
 from lib.store.records import METRICS, Photo
 
 # Raise it when photos are read, judged or classified in another way: what was kept is then found out anew.
-CACHE_VERSION = 1
+CACHE_VERSION = 2
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 # What systems leave in every folder; nobody means these as photos.
 _LITTER = {"thumbs.db", "desktop.ini"}

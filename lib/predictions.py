@@ -21,6 +21,9 @@ def prediction_record(said: Classification, model_name: str) -> Prediction:
                 "common_name": each.common_name,
                 "confidence": each.confidence,
                 "taxonomic_level": each.taxonomic_level,
+                "genus": each.genus,
+                "family": each.family,
+                "prior": each.prior,
             }
             for each in said.predictions
         ],
@@ -28,4 +31,6 @@ def prediction_record(said: Classification, model_name: str) -> Prediction:
         top_prediction_confidence=best.confidence if best else 0.0,
         mean_confidence=said.mean_confidence,
         prediction_entropy=said.entropy,
+        in_domain=said.in_domain,
+        classes=said.classes,
     )

@@ -33,13 +33,16 @@ __all__ = [
 @dataclass(frozen=True, slots=True)
 class Prediction:
     """One of the likeliest species of a photo; `confidence` is its probability among all species and *none
-    of these*.
+    of these*, `prior` the share of the species among the training photos.
     """
 
     species: str
     common_name: str
     confidence: float
     taxonomic_level: str = "species"
+    genus: str = ""
+    family: str = ""
+    prior: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,7 +53,8 @@ class Classification:
     missing is the probability of something else. `label`, `label_level` (species, genus, family, unknown)
     and `label_confidence`: the label rule's verdict. `entropy`: natural logarithm, over all species and
     *none of these*. `mean_confidence`: mean over `predictions`. `embedding`: float32 (D,) where the model
-    has one. `seconds`: preparing the photo and asking the model.
+    has one. `seconds`: preparing the photo and asking the model. `in_domain`: probability that the photo shows one
+    of the model's species at all, which the confidences hold already. `classes`: how many species there are.
     """
 
     predictions: list[Prediction]
@@ -61,6 +65,8 @@ class Classification:
     mean_confidence: float
     embedding: np.ndarray | None
     seconds: float
+    in_domain: float | None = None
+    classes: int | None = None
 
 
 _lock = threading.Lock()

@@ -60,7 +60,14 @@ class Classifier:
         best = np.argsort(-probabilities, kind="stable")[:TOP]
         return Classification(
             predictions=[
-                Prediction(self.labels[i].species, self.labels[i].common_name_en, float(probabilities[i]))
+                Prediction(
+                    self.labels[i].species,
+                    self.labels[i].common_name_en,
+                    float(probabilities[i]),
+                    genus=self.labels[i].genus,
+                    family=self.labels[i].family,
+                    prior=float(self.prior[i]),
+                )
                 for i in best.tolist()
             ],
             label=label.name,
@@ -70,6 +77,9 @@ class Classifier:
             mean_confidence=float(probabilities[best].mean()),
             embedding=embedding,
             seconds=seconds,
+            # The softmax sums to 1, so that what the probabilities sum to is the factor they all have.
+            in_domain=min(float(probabilities.sum()), 1.0),
+            classes=len(self.labels),
         )
 
     def probabilities(

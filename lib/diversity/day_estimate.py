@@ -30,7 +30,7 @@ DRAWS = 20
 RESAMPLES = 50  # bootstrap samples for each labelling: a thousand in all
 _TAILS = (0.025, 0.975)
 _Z = NormalDist().inv_cdf(_TAILS[1])
-_ROUNDING = 1e-6  # probabilities come as float32, too
+_ROUNDING = 1e-3  # probabilities come as float32, or with four digits
 METRICS = ("richness", "hill_q1", "hill_q2", "shannon", "simpson", "pielou", "chao1", "coverage")
 
 
@@ -44,7 +44,8 @@ class DayEstimate:
     Estimates have these values; their 95 % intervals are for the community that was photographed, and None with
     too few plants. `standardised`: Hill numbers of order 0, 1, 2 at coverage 0.8, None where more than twice the
     plants would be needed. `too_few`: None, or `no_plants`, `few_plants` (under `FEWEST_UNITS` of known class) or
-    `low_coverage` (more than half of the community unseen). `classes` (C,) and `draws` (D, C): the labellings as whole counts.
+    `low_coverage` (more than half of the community unseen). `classes` (C,) and `draws` (D, C): the labellings as
+    whole counts.
     """
 
     units: int
@@ -96,9 +97,7 @@ def day_estimate(
         raise ValueError("probabilities must have two dimensions, photos and classes")
     count = len(rows)
     missing = np.zeros(count) if unknown is None else np.asarray(unknown, dtype=np.float64)
-    named = np.array(
-        [-1 if each is None else int(each) for each in confirmed or [None] * count], dtype=np.int64
-    )
+    named = _named([None] * count if confirmed is None else confirmed)
     if missing.shape != (count,) or named.shape != (count,):
         raise ValueError("confirmed and unknown must have one entry a photo")
     _check(rows, missing)
@@ -137,12 +136,31 @@ def estimate_day(
         classes=classes,
         draws=counts,
     )
-    counts = counts[counts.any(axis=1)]
+    return _estimated(made, generator)
+
+
+def estimate_counts(draws: NDArray[np.int64], seed: int = 0) -> DayEstimate:
+    """As `day_estimate`, from labellings that are known already: whole counts (D, C), one column a class."""
+    size = draws.shape[1]
+    made = DayEstimate(
+        units=int(draws.sum(axis=1).max(initial=0)),
+        unknown=0.0,
+        expected=draws.mean(axis=0) if len(draws) else np.zeros(size),
+        values={},
+        too_few="no_plants",
+        classes=np.arange(size),
+        draws=draws,
+    )
+    return _estimated(made, np.random.default_rng(seed))
+
+
+def _estimated(made: DayEstimate, generator: np.random.Generator) -> DayEstimate:
+    """The estimate with what its labellings come to; those without a plant of known class say nothing."""
+    counts = made.draws[made.draws.any(axis=1)]
     if not len(counts):
         return made
     points = _points(counts)
-    plants = float(counts.sum(axis=1).mean())
-    made = replace(made, values=points.means(), too_few=_too_few(plants, points))
+    made = replace(made, values=points.means(), too_few=_too_few(made.units - made.unknown, points))
     return made if made.too_few else _with_intervals(made, counts, points, generator)
 
 
@@ -375,6 +393,16 @@ def _check(rows: NDArray[np.float64], unknown: NDArray[np.float64]) -> None:
         raise ValueError("unknown must hold probabilities")
     if (rows.sum(axis=1) + unknown > 1 + _ROUNDING).any():
         raise ValueError("the probabilities of a photo must not sum to more than 1")
+
+
+def _named(confirmed: Sequence[int | None]) -> NDArray[np.int64]:
+    """The class that a person named, -1 where nobody did."""
+    named = np.full(len(confirmed), -1, dtype=np.int64)
+    for row, each in enumerate(confirmed):
+        if each is not None and (int(each) != each or each < 0):
+            raise ValueError("confirmed must hold the number of a class, or None")
+        named[row] = -1 if each is None else int(each)
+    return named
 
 
 def _one_row_a_plant(

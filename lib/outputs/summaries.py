@@ -87,10 +87,12 @@ def summary(row: DayRow, processing: ProcessingRow, model: ModelInfo) -> dict[st
             "species_richness": row.species_richness,
             **{name: getattr(row, name) for name in _METRICS},
             "species_frequencies": dict(row.species_frequencies),
+            "known_units": row.known_units,
         },
         "confidence_intervals": {name: dict(each) for name, each in row.confidence_intervals.items()},
         "species_counts": dict(row.species_counts),
         "top_species": [dict(each) for each in row.top_species],
+        "estimate": dict(row.estimate),
         "processing_info": {
             "total_processing_time": processing.processing_time_total,
             "average_processing_time": average,
@@ -164,6 +166,8 @@ def read_summary(data: bytes, day: date) -> tuple[DayRow, ProcessingRow]:
         species_counts=counts,
         species_frequencies=frequencies,
         top_species=top,
+        known_units=_number("known_units", metrics.get("known_units")),
+        estimate=_estimate(document.get("estimate") or {}),
         model_name=_text(_object("model_info", document.get("model_info") or {}).get("name")),
         computed_at=_moment(document.get("timestamp")),
         inputs_digest=_text(metadata.get("inputs_digest")),
@@ -207,7 +211,7 @@ def _parse(data: bytes) -> Any:
 
 
 def _top_species(value: Any) -> list[dict[str, Any]]:
-    """Entries with the four keys of the shape, in the order of the file."""
+    """Entries with the keys of the shape, in the order of the file; `expected_count` where it is given."""
     if not isinstance(value, list):
         _refuse("top_species is not a list")
     entries = []
@@ -216,15 +220,37 @@ def _top_species(value: Any) -> list[dict[str, Any]]:
         name = entry.get("species_name")
         if not isinstance(name, str) or not name:
             _refuse("an entry of top_species has no species_name")
-        entries.append(
-            {
-                "species_name": name,
-                "count": _count("count", entry.get("count")),
-                "frequency": _number("frequency", entry.get("frequency")),
-                "average_confidence": _number("average_confidence", entry.get("average_confidence")),
-            }
-        )
+        read = {
+            "species_name": name,
+            "count": _count("count", entry.get("count")),
+            "frequency": _number("frequency", entry.get("frequency")),
+            "average_confidence": _number("average_confidence", entry.get("average_confidence")),
+        }
+        if (expected := _number("expected_count", entry.get("expected_count"))) is not None:
+            read["expected_count"] = expected
+        entries.append(read)
     return entries
+
+
+def _estimate(value: Any) -> dict[str, Any]:
+    """What the labels were drawn from; comparisons rely on its draws: whole counts, as many of each species."""
+    estimate = _object("estimate", value)
+    draws = _object("the draws", estimate.get("draws", {}))
+    lengths = set()
+    for counts in draws.values():
+        if not isinstance(counts, list):
+            _refuse("the draws of a species are not a list")
+        lengths.add(len(counts))
+        for count in counts:
+            _count("a draw", count)
+    if len(lengths) > 1 or 0 in lengths:
+        _refuse("the species have different numbers of draws")
+    expected = _object("expected_counts", estimate.get("expected_counts", {}))
+    for name in ("units", "unknown"):
+        _number(name, estimate.get(name))
+    for count in expected.values():
+        _number("an expected count", count)
+    return estimate
 
 
 def _intervals(value: Any) -> dict[str, dict[str, Any]]:

@@ -33,6 +33,7 @@ _DECODERS: dict[str, Callable[[Any], Any]] = {
     "species_counts": decoded,
     "species_frequencies": decoded,
     "top_species": decoded,
+    "estimate": lambda value: {} if value is None else decoded(value),
 }
 _PROCESSING = tuple(field.name for field in fields(ProcessingRow))
 _day = Day().python_value

@@ -88,10 +88,12 @@ class DayMetrics(Table):
     hill_q2 = Number(null=True)
     chao1_estimate = Number(null=True)
     coverage_estimate = Number(null=True)
+    known_units = Number(null=True)
     confidence_intervals = Json(default="{}")
     species_counts = Json(default="{}")
     species_frequencies = Json(default="{}")
     top_species = Json(default="[]")
+    estimate = Json(null=True)
     model_name = Text(200, default="")
     computed_at = Utc(null=True)
     # NULL marks a row that only holds its predictions together and has not been analysed yet.
@@ -185,6 +187,8 @@ class PredictionResults(Table):
     top_prediction_confidence = Number()
     mean_confidence = Number()
     prediction_entropy = Number()
+    in_domain = Number(null=True)
+    classes = pw.IntegerField(null=True)
 
     class Meta:
         table_name = "prediction_results"

@@ -30,9 +30,12 @@ NOT_A_PLANT = "not_a_plant"
 class DayRow:
     """One row of `diversity_metrics`: what the photos of one local day come to.
 
-    A metric that is undefined is None, never NaN. `species_counts` counts units (a cluster of near-duplicate
-    photos is one unit); `top_species` holds species_name, count, frequency, average_confidence, highest count
-    first. `session_id` is None for a day pooled over sessions and for days read from files.
+    A metric that is undefined is None, never NaN. The metrics are estimates over draws of the labels;
+    `known_units` is how many units (a cluster of near-duplicate photos is one) are expected to be of a known
+    species, None where only labels were counted, and `estimate` holds units, unknown, too_few, expected_counts,
+    draws and ranks as lib.diversity.day_columns makes them. `species_counts` counts the units whose label is a
+    species; `top_species` holds species_name, count, frequency, average_confidence, highest count first.
+    `session_id` is None for a day pooled over sessions and for days read from files.
     """
 
     date: date
@@ -48,10 +51,12 @@ class DayRow:
     hill_q2: float | None = None
     chao1_estimate: float | None = None
     coverage_estimate: float | None = None
+    known_units: float | None = None
     confidence_intervals: Mapping[str, Any] = field(default_factory=dict)
     species_counts: Mapping[str, int] = field(default_factory=dict)
     species_frequencies: Mapping[str, float] = field(default_factory=dict)
     top_species: Sequence[Mapping[str, Any]] = ()
+    estimate: Mapping[str, Any] = field(default_factory=dict)
     model_name: str = ""
     computed_at: datetime | None = None
     inputs_digest: str = ""
@@ -59,8 +64,10 @@ class DayRow:
     @property
     def effort(self) -> str:
         """`none` without a photo that counts, `low` when too few to compare days by, else `ok`."""
-        units = sum(self.species_counts.values())
-        if units == 0:
+        units = self.known_units
+        if units is None:
+            units = sum(self.species_counts.values())
+        if units < LEAST_UNITS:
             return "none"
         return (
             "ok" if units >= MINIMUM_UNITS and (self.coverage_estimate or 0.0) >= MINIMUM_COVERAGE else "low"
@@ -71,6 +78,7 @@ class DayRow:
 # all on days with repeats, and half of the community unseen makes any comparison a comparison of effort.
 MINIMUM_UNITS = 5
 MINIMUM_COVERAGE = 0.5
+LEAST_UNITS = 0.5  # expected: fewer than half a plant of known species is none
 
 
 def counts_of(rows: Sequence[DayRow]) -> dict[str, int]:
@@ -147,7 +155,9 @@ class Session:
 @dataclass(frozen=True, slots=True)
 class Prediction:
     """What one model said of one photo: `predictions` is top-k, best first, each with species, common_name,
-    confidence and taxonomic_level; `label` is what the label rule made of them."""
+    confidence and taxonomic_level, and where the model says so genus, family and prior (the share of the species in
+    training). `in_domain` is the probability that the photo shows any of the model's `classes` species; None
+    where not known."""
 
     model_name: str
     processing_time: float
@@ -157,6 +167,8 @@ class Prediction:
     top_prediction_confidence: float
     mean_confidence: float
     prediction_entropy: float
+    in_domain: float | None = None
+    classes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

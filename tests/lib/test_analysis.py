@@ -41,6 +41,8 @@ def prediction(species: str, confidence: float = 0.9, **changes: Any) -> Predict
         "top_prediction_confidence": confidence,
         "mean_confidence": confidence / 2,
         "prediction_entropy": 0.3,
+        "in_domain": 1.0,
+        "classes": 12,
     }
     return Prediction(**(values | changes))
 
@@ -93,29 +95,153 @@ def analyse(*photos: Photo, session_id: int | None = 1) -> tuple[DayRow, Process
     return row, processing
 
 
-def test_every_species_is_counted_with_its_metrics() -> None:
-    row, processing = analyse(photo(1), photo(2), photo(3, FAT_HEN), photo(4, DOCK))
-    counts = [2, 1, 1]
-    assert row.species_counts == {CHICKWEED: 2, FAT_HEN: 1, DOCK: 1}
+def test_the_metrics_of_labels_that_people_gave_are_the_plain_formulas() -> None:
+    names = [CHICKWEED] * 3 + [FAT_HEN] * 2 + [DOCK]
+    row, processing = analyse(*(by_hand(number, name) for number, name in enumerate(names, 1)))
+    counts = [3, 2, 1]
+    assert row.species_counts == {CHICKWEED: 3, FAT_HEN: 2, DOCK: 1}
     assert list(row.species_counts) == [CHICKWEED, FAT_HEN, DOCK]
-    assert row.species_frequencies == {CHICKWEED: 0.5, FAT_HEN: 0.25, DOCK: 0.25}
-    assert (row.date, row.session_id, row.total_images, row.processed_images) == (DAY, 1, 4, 4)
+    assert row.species_frequencies == {CHICKWEED: 3 / 6, FAT_HEN: 2 / 6, DOCK: 1 / 6}
+    assert (row.date, row.session_id, row.total_images, row.processed_images) == (DAY, 1, 6, 6)
     assert row.species_richness == 3
-    assert row.shannon_diversity == diversity.shannon(counts)
-    assert row.pielou_evenness == diversity.pielou(counts)
-    assert row.simpson_diversity == diversity.simpson(counts)
-    assert [row.hill_q0, row.hill_q1, row.hill_q2] == [diversity.hill(counts, q) for q in (0, 1, 2)]
-    assert row.coverage_estimate == diversity.coverage(counts)
+    assert row.shannon_diversity == pytest.approx(diversity.shannon(counts), rel=1e-12)
+    assert row.pielou_evenness == pytest.approx(diversity.pielou(counts), rel=1e-12)
+    assert row.simpson_diversity == pytest.approx(diversity.simpson(counts), rel=1e-12)
+    for q, value in enumerate((row.hill_q0, row.hill_q1, row.hill_q2)):
+        assert value == pytest.approx(diversity.hill(counts, q), rel=1e-12)
+    assert row.coverage_estimate == pytest.approx(diversity.coverage(counts), rel=1e-12)
     estimate = diversity.chao1(counts)
     assert estimate is not None
-    assert row.chao1_estimate == estimate.value
-    assert row.confidence_intervals["chao1_estimate"]["low"] == estimate.low
-    assert row.confidence_intervals["chao1_estimate"]["high"] == estimate.high
-    assert row.confidence_intervals["chao1_estimate"]["level"] == 0.95
+    assert row.chao1_estimate == pytest.approx(estimate.value)
+    interval = row.confidence_intervals["chao1_estimate"]
+    assert (interval["low"], interval["high"]) == pytest.approx((estimate.low, estimate.high))
+    assert interval["level"] == 0.95
+    assert row.estimate["expected_counts"] == {CHICKWEED: 3.0, FAT_HEN: 2.0, DOCK: 1.0}
+    assert row.estimate["draws"] == {CHICKWEED: [3], FAT_HEN: [2], DOCK: [1]}
+    assert (row.known_units, row.estimate["unknown"], row.estimate["too_few"]) == (6.0, 0.0, None)
     assert row.model_name == "starter"
     assert row.computed_at is None
-    assert processing.clusters_found == 4
+    assert processing.clusters_found == 6
     assert processing.redundancy_reduction_ratio == 0
+
+
+METRICS_WITH_INTERVALS = (
+    "species_richness",
+    "shannon_diversity",
+    "pielou_evenness",
+    "simpson_diversity",
+    "hill_q0",
+    "hill_q1",
+    "hill_q2",
+    "chao1_estimate",
+    "coverage_estimate",
+)
+
+
+def test_every_metric_has_an_interval_around_its_value_and_hill_numbers_a_fair_form() -> None:
+    names = [CHICKWEED] * 6 + [FAT_HEN] * 4 + [DOCK] * 2
+    row, _ = analyse(*(photo(number, name) for number, name in enumerate(names, 1)))
+    for metric in METRICS_WITH_INTERVALS:
+        interval = row.confidence_intervals[metric]
+        value = getattr(row, metric)
+        if metric == "species_richness":
+            value = row.hill_q0  # the column holds the whole number next to it
+        assert interval["low"] <= value <= interval["high"]
+        assert interval["se"] >= 0
+    for order in range(3):
+        fair = row.confidence_intervals[f"hill_q{order}_standardised"]
+        assert fair["coverage"] == 0.8
+        assert 1 <= fair["low"] <= fair["value"] <= fair["high"]
+    assert row.effort == "ok"
+
+
+def test_doubt_about_labels_widens_the_intervals_and_confirming_them_narrows_them() -> None:
+    names = [CHICKWEED] * 10 + [FAT_HEN] * 6 + [DOCK] * 4
+
+    def doubtful(number: int, name: str) -> Photo:
+        other = {CHICKWEED: "Cerastium fontanum", FAT_HEN: "Atriplex patula", DOCK: "Rumex crispus"}[name]
+        entries = [
+            {"species": each, "confidence": chance, "taxonomic_level": "species"}
+            for each, chance in ((name, 0.55), (other, 0.45))
+        ]
+        return photo(number, name, prediction=prediction(name, 0.55, predictions=entries))
+
+    unsure, _ = analyse(*(doubtful(number, name) for number, name in enumerate(names, 1)))
+    sure, _ = analyse(*(by_hand(number, name) for number, name in enumerate(names, 1)))
+
+    def width(row: DayRow) -> float:
+        interval = row.confidence_intervals["hill_q0"]
+        return float(interval["high"] - interval["low"])
+
+    assert width(unsure) > width(sure)
+    assert len(unsure.estimate["draws"][CHICKWEED]) >= 12
+    assert unsure.species_counts == sure.species_counts
+
+
+def test_with_too_few_plants_there_is_a_value_but_no_interval() -> None:
+    row, _ = analyse(photo(1), photo(2, FAT_HEN), photo(3, FAT_HEN))
+    assert row.estimate["too_few"] == "few_plants"
+    assert row.confidence_intervals == {}
+    assert row.hill_q1 is not None
+    assert row.effort == "low"
+
+
+def test_what_may_be_none_of_the_model_s_species_is_unknown_and_no_species() -> None:
+    outside = [
+        photo(
+            number,
+            "unknown",
+            label_level="unknown",
+            prediction=prediction(
+                FAT_HEN,
+                0.1,
+                predictions=[{"species": FAT_HEN, "confidence": 0.1, "taxonomic_level": "species"}],
+                in_domain=0.1,
+            ),
+        )
+        for number in range(1, 11)
+    ]
+    row, _ = analyse(*outside, *(photo(number, CHICKWEED) for number in range(11, 31)))
+    assert row.estimate["unknown"] == pytest.approx(9.0)
+    assert row.known_units == pytest.approx(21.0)
+    assert row.estimate["units"] == 30
+    assert sum(row.estimate["expected_counts"].values()) == pytest.approx(21.0, abs=1.5)
+
+
+def test_the_training_shares_are_divided_out() -> None:
+    """Equal probabilities of a species that was half of the training photos speak for the rarer one."""
+
+    def torn(number: int) -> Photo:
+        entries = [
+            {"species": FAT_HEN, "confidence": 0.5, "prior": 0.9},
+            {"species": DOCK, "confidence": 0.5, "prior": 0.01},
+        ]
+        return photo(number, FAT_HEN, prediction=prediction(FAT_HEN, 0.5, predictions=entries))
+
+    row, _ = analyse(*(torn(number) for number in range(1, 21)))
+    expected = row.estimate["expected_counts"]
+    assert expected[DOCK] > 15 > expected.get(FAT_HEN, 0.0)
+
+
+def test_species_roll_up_to_genus_and_family() -> None:
+    names = [DOCK] * 4 + ["Rumex crispus"] * 3 + [CHICKWEED] * 3
+    row, _ = analyse(
+        *(by_hand(number, name) for number, name in enumerate(names, 1)),
+        by_hand(20, "Galium", level="genus"),
+        by_hand(21, "Poaceae", level="family"),
+    )
+    genera, families = row.estimate["ranks"]["genus"], row.estimate["ranks"]["family"]
+    assert row.species_richness == 3
+    assert genera["counts"] == {"Rumex": 7.0, "Stellaria": 3.0, "Galium": 1.0}
+    assert genera["richness"]["value"] == 3.0
+    assert genera["hill_q1"]["value"] == pytest.approx(diversity.hill([7, 3, 1], 1))
+    assert families["counts"] == {
+        "Polygonaceae": 7.0,
+        "Caryophyllaceae": 3.0,
+        "Poaceae": 1.0,
+        "Rubiaceae": 1.0,
+    }
+    assert row.estimate["unknown"] == 2.0
 
 
 def test_top_species_come_most_frequent_first_and_equal_ones_by_name() -> None:
@@ -126,6 +252,7 @@ def test_top_species_come_most_frequent_first_and_equal_ones_by_name() -> None:
         "count": 2,
         "frequency": 0.5,
         "average_confidence": pytest.approx(0.9),
+        "expected_count": pytest.approx(2.0, abs=0.5),
     }
 
 
@@ -200,7 +327,6 @@ def test_unsure_labels_are_no_species_and_are_not_lost() -> None:
         photo(7, None),
     )
     assert row.species_counts == {CHICKWEED: 1}
-    assert row.species_richness == 1
     assert row.processed_images == 6
     metadata = processing.processing_metadata
     assert metadata["unsure"] == 4
@@ -487,5 +613,9 @@ def test_metrics_are_finite_or_absent(numbers: list[int]) -> None:
         value = getattr(row, name)
         assert value is not None
         assert math.isfinite(value)
-    interval = row.confidence_intervals["chao1_estimate"]
+    interval = row.confidence_intervals.get("chao1_estimate")
+    assert (interval is None) == (row.effort != "ok")
+    if interval is None:
+        return
+    assert row.chao1_estimate is not None
     assert interval["low"] <= row.chao1_estimate <= interval["high"]

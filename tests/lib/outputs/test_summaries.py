@@ -89,7 +89,7 @@ def test_it_has_the_keys_of_the_shape() -> None:
     document = summaries.summary(row, processing, MODEL)
     assert set(EARLIER) <= set(document)
     assert set(EARLIER["metadata"]) <= set(document["metadata"])
-    assert set(document["top_species"][0]) == set(EARLIER["top_species"][0])
+    assert set(document["top_species"][0]) == {*EARLIER["top_species"][0], "expected_count"}
     for name in ("species_richness", "shannon_diversity", "hill_q2", "chao1_estimate", "coverage_estimate"):
         assert document["diversity_metrics"][name] == getattr(row, name)
     assert document["metadata"]["inatag_species_count"] == 12

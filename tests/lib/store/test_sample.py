@@ -16,7 +16,8 @@ import pytest
 
 from lib import diversity, taxa
 from lib.store.records import DayRow
-from lib.store.sample import BARE_DAYS, GAPS, WEEDS, YEARS, SampleStore
+from lib.store.sample import SEASON_FILE, SampleStore
+from scripts.sample_season import BARE_DAYS, GAPS, WEEDS, YEARS, as_json, make_day
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -104,7 +105,7 @@ def test_every_day_is_processed_and_its_numbers_agree(season: list[DayRow]) -> N
         named = metadata["counted"] + metadata["unsure"] + metadata["not_a_plant"]
         assert named == processing.clusters_found <= row.total_images
         assert processing.redundancy_reduction_ratio == pytest.approx(
-            1 - processing.clusters_found / row.total_images
+            1 - processing.clusters_found / row.total_images, abs=1e-5
         )
 
 
@@ -112,10 +113,40 @@ def test_the_metrics_are_computed_not_invented(season: list[DayRow]) -> None:
     for row in season:
         counts = list(row.species_counts.values())
         assert row.species_richness == len(counts)
-        assert row.shannon_diversity == diversity.shannon(counts)
-        assert row.coverage_estimate == diversity.coverage(counts)
+        if counts:
+            assert row.shannon_diversity == pytest.approx(diversity.shannon(counts), abs=1e-5)
+            assert row.coverage_estimate == pytest.approx(diversity.coverage(counts), abs=1e-5)
+        else:
+            assert row.shannon_diversity is row.coverage_estimate is None
         assert sum(row.species_frequencies.values()) == pytest.approx(1 if counts else 0)
     assert {field.name for field in fields(DayRow)} == set(asdict(season[0]))
+
+
+def test_its_days_have_intervals_unless_too_few_plants_were_seen(season: list[DayRow]) -> None:
+    for row in season:
+        assert bool(row.confidence_intervals) == (row.effort == "ok")
+        for metric in ("shannon_diversity", "hill_q1"):
+            if row.effort == "ok":
+                interval = row.confidence_intervals[metric]
+                assert interval["low"] <= getattr(row, metric) + 1e-5
+                assert getattr(row, metric) <= interval["high"] + 1e-5
+
+
+def test_the_file_is_what_the_script_makes() -> None:
+    """Some days of it: all of them take seconds."""
+    written = {entry["row"]["date"]: entry for entry in json.loads(SEASON_FILE.read_text())}
+    for day in (BARE_DAYS[0], *list(map(date.fromisoformat, written))[::40]):
+        made = as_json(*make_day(day))
+        kept = written[day.isoformat()]
+        assert made["processing"] == kept["processing"]
+        for column in ("species_counts", "total_images", "inputs_digest", "known_units"):
+            assert made["row"][column] == kept["row"][column]
+        # The last digits depend on the machine.
+        for metric, interval in made["row"]["confidence_intervals"].items():
+            for end in ("low", "high"):
+                assert interval[end] == pytest.approx(
+                    kept["row"]["confidence_intervals"][metric][end], rel=1e-3
+                )
 
 
 def test_counts_agree_with_the_days(season: list[DayRow]) -> None:
