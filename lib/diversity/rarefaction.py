@@ -98,7 +98,7 @@ def _rarefied(sample: Sample, size: float, q: float) -> float:
     """Expected Hill number of a whole number of units, 1 up to the sample's own."""
     values, species, units = sample.values, sample.species, sample.units
     finds = sample.total * (size / units)
-    if finds == 1:
+    if size == 1 and finds == 1:
         return 1.0
     if q == 0:
         return sample.observed - float(np.sum(species * missed(values, units, size)))

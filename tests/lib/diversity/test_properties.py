@@ -25,6 +25,15 @@ METRICS = {
     "hill inf": lambda counts: diversity.hill(counts, math.inf),
     "coverage": diversity.coverage,
     "coverage_good": diversity.coverage_good,
+    "simpson_unbiased": diversity.simpson_unbiased,
+    "inverse_simpson_unbiased": diversity.inverse_simpson_unbiased,
+    "fisher_alpha": diversity.fisher_alpha,
+    "coverage_at": lambda counts: diversity.coverage_at(counts, 7),
+    "size_at_coverage": lambda counts: diversity.size_at_coverage(counts, 0.6),
+    "diversity_at_size": lambda counts: diversity.diversity_at_size(counts, 7.5, 1),
+    "diversity_at_coverage": lambda counts: diversity.diversity_at_coverage(counts, 0.6, 0),
+    "asymptotic": lambda counts: diversity.asymptotic(counts, 1),
+    "ace": lambda counts: (estimate := diversity.ace(counts)) and estimate.value,
     "chao1": lambda counts: (estimate := diversity.chao1(counts)) and estimate.value,
     "chao1 high": lambda counts: (estimate := diversity.chao1(counts)) and estimate.high,
 }
@@ -56,7 +65,9 @@ def test_order_and_unseen_species_change_nothing(
 ) -> None:
     shuffled = counts + [0] * zeros
     random.shuffle(shuffled)  # type: ignore[attr-defined]
-    assert METRICS[name](shuffled) == pytest.approx(METRICS[name](counts), rel=1e-12, abs=1e-12)
+    value = METRICS[name](counts)
+    expected = None if value is None else pytest.approx(value, rel=1e-12, abs=1e-12)
+    assert METRICS[name](shuffled) == expected
 
 
 @given(samples)
@@ -93,6 +104,61 @@ def test_chao1_is_finite_ordered_and_never_below_what_was_seen(
     assert estimate.high >= diversity.chao1(counts, bias_corrected, level / 2).high
 
 
+@given(samples, st.floats(0.5, 0.999))
+def test_ace_is_finite_ordered_and_never_below_what_was_seen(counts: list[int], level: float) -> None:
+    estimate = diversity.ace(counts, level=level)
+    observed = diversity.richness(counts)
+    assert observed <= estimate.low <= estimate.high
+    assert observed <= estimate.value <= estimate.high * (1 + 1e-12)
+    assert all(map(math.isfinite, (estimate.value, estimate.se, estimate.low, estimate.high)))
+
+
+@given(samples)
+def test_no_asymptotic_richness_lies_below_what_was_seen(counts: list[int]) -> None:
+    asymptotic = diversity.asymptotic(counts, 0)
+    assert asymptotic is None or asymptotic >= diversity.richness(counts)
+
+
+@given(samples, st.lists(st.floats(0, 1e7), min_size=2, max_size=5))
+def test_coverage_rises_with_the_size(counts: list[int], sizes: list[float]) -> None:
+    found = [diversity.coverage_at(counts, size) for size in sorted(sizes)]
+    assert found[0] >= 0
+    assert found[-1] <= 1
+    for earlier, later in itertools.pairwise(found):
+        assert later >= earlier - 1e-12
+
+
+@given(samples, st.lists(st.floats(0, 0.999), min_size=2, max_size=4), st.sampled_from([0, 1, 2]))
+def test_diversity_rises_with_the_coverage(counts: list[int], targets: list[float], q: int) -> None:
+    found = [diversity.diversity_at_coverage(counts, target, q) for target in sorted(targets)]
+    for earlier, later in itertools.pairwise(found):
+        assert later >= earlier * (1 - 1e-9)
+
+
+@given(samples, st.sampled_from([0, 1, 2]))
+def test_interpolation_meets_extrapolation_at_n(counts: list[int], q: int) -> None:
+    n = sum(counts)
+    observed = diversity.hill(counts, q)
+    assert diversity.diversity_at_size(counts, n, q) == pytest.approx(observed, rel=1e-9)
+    assert diversity.diversity_at_size(counts, n * (1 + 1e-9), q) == pytest.approx(observed, rel=1e-6)
+    assert diversity.coverage_at(counts, n * (1 + 1e-9)) == pytest.approx(
+        diversity.coverage(counts), abs=1e-6
+    )
+
+
+@given(samples, st.integers(1, 200))
+def test_a_rarefied_profile_falls_with_the_order(counts: list[int], size: int) -> None:
+    profile = [diversity.diversity_at_size(counts, min(size, sum(counts)), q) for q in (0, 0.5, 1, 1.5, 2)]
+    for earlier, later in itertools.pairwise(profile):
+        assert later <= earlier * (1 + 1e-9)
+
+
+@given(samples, st.floats(0, 50))
+def test_doubling_all_counts_keeps_the_profile(counts: list[int], q: float) -> None:
+    doubled = [2 * count for count in counts]
+    assert diversity.hill(doubled, q) == pytest.approx(diversity.hill(counts, q), rel=1e-9)
+
+
 @given(samples, st.integers(2, 50))
 def test_plain_indices_see_shares_only(counts: list[int], factor: int) -> None:
     many = [count * factor for count in counts]
@@ -123,7 +189,9 @@ def test_it_refuses_what_is_no_sample(name: str, bad: object) -> None:
         METRICS[name](bad)
 
 
-@pytest.mark.parametrize("name", ["coverage", "coverage_good", "chao1"])
+@pytest.mark.parametrize(
+    "name", ["coverage", "coverage_good", "chao1", "ace", "asymptotic", "diversity_at_size", "fisher_alpha"]
+)
 def test_estimators_from_singletons_refuse_fractions(name: str) -> None:
     with pytest.raises(ValueError, match="whole numbers"):
         METRICS[name]([1.5, 2])
