@@ -45,6 +45,11 @@ def test_fewer_units_hold_what_all_choices_of_them_hold_on_average(
     assert found == pytest.approx(expected)
 
 
+def test_one_find_in_the_mean_is_not_one_species() -> None:
+    # Two of four units, two of which hold the only species: one pair in six has none.
+    assert diversity.incidence_diversity_at_size([2], 4, 2, 0) == pytest.approx(5 / 6)
+
+
 @given(matrices)
 def test_at_all_units_it_is_what_was_found(matrix: list[list[int]]) -> None:
     frequencies, units = diversity.incidence_frequencies(matrix)
