@@ -25,7 +25,11 @@ class Query(msgspec.Struct):
 
 
 class Summary(msgspec.Struct):
-    """The sections of SPEC section 8; `effort` is none, low or ok."""
+    """The sections of SPEC section 8; `effort` is none, low or ok.
+
+    `estimate`: units, unknown (expected units of no known species), too_few, expected_counts, draws of the labels,
+    and the same day by genus and family.
+    """
 
     date: str
     timestamp: str
@@ -33,6 +37,7 @@ class Summary(msgspec.Struct):
     confidence_intervals: dict[str, Any]
     species_counts: dict[str, int]
     top_species: list[dict[str, Any]]
+    estimate: dict[str, Any]
     processing_info: dict[str, Any]
     model_info: dict[str, Any]
     quality_assessment: dict[str, Any]

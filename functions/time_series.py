@@ -11,7 +11,7 @@ from lib.dispatcher import Call
 from lib.operations import operation
 from lib.problems import malformed
 from lib.scope import Period, rows_of
-from lib.store.records import METRICS
+from lib.store.records import METRICS, DayRow
 
 DEFAULT_METRICS = ("shannon_diversity", "species_richness", "pielou_evenness")
 
@@ -31,12 +31,28 @@ class Interval(msgspec.Struct):
     high: list[float | None]
 
 
+class StandardisedSeries(msgspec.Struct):
+    """A metric at the same coverage on every day; null where a day cannot be brought there."""
+
+    value: list[float | None]
+    low: list[float | None]
+    high: list[float | None]
+
+
 class TimeSeries(msgspec.Struct):
-    """Lists of equal length, ordered by date; days without a survey are absent."""
+    """Lists of equal length, ordered by date; days without a survey are absent.
+
+    `effort` (none, low or ok) says which days can be compared at all; `standardised` has the metrics that can be
+    brought to `standard_coverage`.
+    """
 
     dates: list[str]
     metrics: dict[str, list[float | None]]
     intervals: dict[str, Interval]
+    standardised: dict[str, StandardisedSeries]
+    standard_coverage: float
+    coverage: list[float | None]
+    effort: list[str]
     total_points: int
     sample: bool
 
@@ -45,7 +61,7 @@ class TimeSeries(msgspec.Struct):
 def get(call: Call, query: Query) -> TimeSeries:
     metrics = _metrics(query.metrics)
     store = call.store
-    rows = rows_of(store, query, [*metrics, "confidence_intervals"])
+    rows = rows_of(store, query, [*metrics, *calendars.EFFORT, "confidence_intervals"])
     intervals = {}
     for metric in metrics:
         bounds = [calendars.interval_of(row, metric) for row in rows]
@@ -54,8 +70,23 @@ def get(call: Call, query: Query) -> TimeSeries:
         dates=[row.date.isoformat() for row in rows],
         metrics={metric: [calendars.value_of(row, metric) for row in rows] for metric in metrics},
         intervals=intervals,
+        standardised={
+            metric: _standardised(rows, metric) for metric in metrics if metric in calendars.STANDARDISED
+        },
+        standard_coverage=calendars.STANDARD_COVERAGE,
+        coverage=[row.coverage_estimate for row in rows],
+        effort=[row.effort for row in rows],
         total_points=len(rows),
         sample=store.sample,
+    )
+
+
+def _standardised(rows: list[DayRow], metric: str) -> StandardisedSeries:
+    found = [calendars.standardised_of(row, metric) for row in rows]
+    return StandardisedSeries(
+        value=[each.value if each else None for each in found],
+        low=[each.low if each else None for each in found],
+        high=[each.high if each else None for each in found],
     )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,8 @@ from lib.problems import not_found
 from lib.store.records import METRICS, DayRow
 
 QUARTERS = (0.25, 0.5, 0.75, 1.0)
+STANDARD_COVERAGE = 0.8  # as lib.diversity.day_estimate, which a read must not load
+EFFORT = ("coverage_estimate", "known_units", "species_counts")  # the fields that DayRow.effort is made of
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +28,9 @@ class Metric:
 
 
 PRESENTED = {
-    "species_richness": Metric("species", "Number of species found.", (5, 10, 15, 20)),
+    "species_richness": Metric(
+        "species", "Number of species, estimated from the labels' probabilities.", (5, 10, 15, 20)
+    ),
     "shannon_diversity": Metric("nats", "Shannon entropy H′ = −Σ p ln p.", (1.0, 1.5, 2.0, 2.5)),
     "pielou_evenness": Metric("index 0–1", "Pielou evenness J = H′ / ln S.", QUARTERS),
     "simpson_diversity": Metric("index 0–1", "Gini–Simpson index 1 − Σ p².", QUARTERS),
@@ -40,8 +45,21 @@ PRESENTED = {
 }
 
 
+class Standardised(msgspec.Struct):
+    """A metric as if every day had found the same share of its community: fair to compare, whatever the effort."""
+
+    coverage: float
+    value: float
+    low: float
+    high: float
+
+
 class Cell(msgspec.Struct):
-    """One surveyed day. `value` is null where the metric is undefined; `effort` is none, low or ok."""
+    """One surveyed day. `value` is null where the metric is undefined; `effort` is none, low or ok.
+
+    `low` and `high` are the ends of the 95 % interval; they and `standardised` are null with too little effort,
+    and `standardised` also for metrics that have no such form.
+    """
 
     value: float | None
     level: int
@@ -51,6 +69,7 @@ class Cell(msgspec.Struct):
     species_richness: int
     coverage: float | None
     effort: str
+    standardised: Standardised | None
 
 
 class Scale(msgspec.Struct):
@@ -85,15 +104,7 @@ def check_metric(metric: str) -> str:
 
 def columns(metric: str) -> tuple[str, ...]:
     """The fields of a row that its cell is made of."""
-    return (
-        metric,
-        "confidence_intervals",
-        "total_images",
-        "species_richness",
-        "coverage_estimate",
-        "species_counts",
-        "known_units",
-    )
+    return (metric, *EFFORT, "confidence_intervals", "total_images", "species_richness")
 
 
 def value_of(row: DayRow, metric: str) -> float | None:
@@ -108,6 +119,29 @@ def interval_of(row: DayRow, metric: str) -> tuple[float | None, float | None]:
     if not isinstance(found, dict):
         return None, None
     return found.get("low"), found.get("high")
+
+
+# The Hill number that a metric is made of, and how.
+_OF_HILL: dict[str, tuple[str, Callable[[float], float]]] = {
+    "species_richness": ("hill_q0_standardised", float),
+    "hill_q0": ("hill_q0_standardised", float),
+    "shannon_diversity": ("hill_q1_standardised", math.log),
+    "hill_q1": ("hill_q1_standardised", float),
+    "simpson_diversity": ("hill_q2_standardised", lambda number: 1 - 1 / number),
+    "hill_q2": ("hill_q2_standardised", float),
+}
+STANDARDISED = tuple(_OF_HILL)
+
+
+def standardised_of(row: DayRow, metric: str) -> Standardised | None:
+    """The day's value of a metric at the common coverage; None where it cannot be had or has no such form."""
+    name, of = _OF_HILL.get(metric, ("", float))
+    found: Any = row.confidence_intervals.get(name)
+    try:
+        value, low, high, coverage = (float(found[key]) for key in ("value", "low", "high", "coverage"))
+        return Standardised(coverage, of(value), of(low), of(high)) if min(value, low, high) >= 1 else None
+    except (KeyError, TypeError, ValueError):  # files of other tools may hold anything under the name
+        return None
 
 
 def build(rows: Sequence[DayRow], metric: str, year: int | None, sample: bool, this_year: int) -> Calendar:
@@ -146,6 +180,7 @@ def _cell(row: DayRow, metric: str, scale: Scale) -> Cell:
         species_richness=row.species_richness,
         coverage=row.coverage_estimate,
         effort=row.effort,
+        standardised=standardised_of(row, metric),
     )
 
 

@@ -76,7 +76,12 @@ class SessionShape(msgspec.Struct):
 
 
 class DayMetrics(msgspec.Struct):
-    """The row of one day; null where a metric is undefined."""
+    """The row of one day; null where a metric is undefined.
+
+    The metrics are estimates over draws of the labels; `expected_counts` are the plants of each species on
+    average over them, `unknown_units` those expected to be of no known species, `too_few` says why there are no
+    intervals. `species_counts` and `top_species` count labels. `ranks` has the same day by genus and family.
+    """
 
     date: date
     session_id: int | None
@@ -95,6 +100,11 @@ class DayMetrics(msgspec.Struct):
     species_counts: dict[str, int]
     species_frequencies: dict[str, float]
     top_species: list[dict[str, Any]]
+    known_units: float | None
+    unknown_units: float | None
+    too_few: str | None
+    expected_counts: dict[str, float]
+    ranks: dict[str, Any]
     effort: str
     model_name: str
     computed_at: datetime | None
@@ -188,6 +198,11 @@ def day(row: DayRow) -> DayMetrics:
         species_counts=dict(row.species_counts),
         species_frequencies=dict(row.species_frequencies),
         top_species=[dict(entry) for entry in row.top_species],
+        known_units=row.known_units,
+        unknown_units=row.estimate.get("unknown"),
+        too_few=row.estimate.get("too_few"),
+        expected_counts=dict(row.estimate.get("expected_counts", {})),
+        ranks=dict(row.estimate.get("ranks", {})),
         effort=row.effort,
         model_name=row.model_name,
         computed_at=row.computed_at,

@@ -83,7 +83,7 @@ def _species_of(row: DayRow) -> list[tuple[str, int, float | None]]:
     the earlier tool list the ten most frequent.
     """
     top = row.top_species
-    if top and len(top) == row.species_richness:
+    if top and ("expected_count" in top[0] or len(top) == row.species_richness):
         return [(each["species_name"], each["count"], each["average_confidence"]) for each in top]
     confidences = {each["species_name"]: each.get("average_confidence") for each in top}
     return [(name, count, confidences.get(name)) for name, count in row.species_counts.items() if count > 0]

@@ -30,7 +30,33 @@ def test_a_visitor_sees_a_sample_season_of_every_metric(visitor: Client, metric:
         assert cell["effort"] in ("none", "low", "ok")
         assert set(cell) == {
             "value", "level", "low", "high", "total_images", "species_richness", "coverage", "effort",
+            "standardised",
         }  # fmt: skip
+        if metric != "total_images":
+            assert (cell["low"] is None) == (cell["effort"] != "ok")
+        if cell["low"] is not None and metric != "species_richness":
+            assert cell["low"] - 1e-4 <= value <= cell["high"] + 1e-4
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_metrics_with_a_fair_form_have_it_on_days_of_enough_effort(visitor: Client, metric: str) -> None:
+    cells = visitor.get(f"/api/calendar/{metric}").json()["data"].values()
+    fair = [cell["standardised"] for cell in cells if cell["standardised"]]
+    assert all(cell["standardised"] is None for cell in cells if cell["effort"] != "ok")
+    if metric not in (
+        "species_richness",
+        "shannon_diversity",
+        "simpson_diversity",
+        "hill_q0",
+        "hill_q1",
+        "hill_q2",
+    ):
+        assert fair == []
+        return
+    assert len(fair) > 40
+    for each in fair:
+        assert each["coverage"] == 0.8
+        assert each["low"] <= each["value"] <= each["high"]
 
 
 def test_the_sample_has_gaps_weak_days_and_a_day_without_plants(visitor: Client) -> None:

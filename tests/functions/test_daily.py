@@ -21,7 +21,8 @@ def test_a_sample_day_has_every_section(visitor: Client) -> None:
     assert (body["date"], body["sample"]) == (day, True)
     assert body["diversity_metrics"]["species_richness"] == len(body["species_counts"])
     for each in body["top_species"]:
-        assert set(each) == {"species_name", "count", "frequency", "average_confidence"}
+        assert set(each) == {"species_name", "count", "frequency", "average_confidence", "expected_count"}
+    assert set(body["estimate"]) == {"units", "unknown", "too_few", "expected_counts", "draws", "ranks"}
     assert set(body["metadata"]) >= {
         "total_images_processed", "inatag_species_count", "analysis_version", "export_timestamp",
     }  # fmt: skip

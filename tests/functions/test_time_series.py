@@ -32,6 +32,25 @@ def test_any_metrics_can_be_asked_for(visitor: Client) -> None:
     assert all(intervals["low"][i] <= chao[i] <= intervals["high"][i] for i in known)
 
 
+def test_days_of_different_effort_are_told_apart_and_made_comparable(visitor: Client) -> None:
+    body = visitor.get("/api/time-series?metrics=hill_q0,hill_q1,pielou_evenness").json()
+    assert body["standard_coverage"] == 0.8
+    assert set(body["standardised"]) == {"hill_q0", "hill_q1"}
+    assert len(body["effort"]) == len(body["coverage"]) == body["total_points"]
+    for series in body["standardised"].values():
+        for place, effort in enumerate(body["effort"]):
+            low, value, high = (series[name][place] for name in ("low", "value", "high"))
+            assert (value is None) or (effort == "ok" and low <= value <= high)
+    # At less coverage than the days have, there are fewer species: what makes them comparable.
+    pairs = zip(
+        body["standardised"]["hill_q0"]["value"], body["metrics"]["hill_q0"], body["coverage"], strict=True
+    )
+    richer = [(fair, raw) for fair, raw, coverage in pairs if fair is not None and coverage > 0.85]
+    assert richer
+    assert all(fair <= raw + 1e-4 for fair, raw in richer)
+    assert sum(fair < raw for fair, raw in richer) > 0.9 * len(richer)
+
+
 def test_a_period_holds_both_its_ends(visitor: Client) -> None:
     dates = visitor.get("/api/time-series").json()["dates"]
     start, end = dates[3], dates[7]

@@ -107,8 +107,17 @@ class TestTaking:
         assert right >= 0.8 * len(sent)
         metrics = body["metrics"]["2025-06-01"]
         assert metrics["total_images"] == metrics["processed_images"] == len(sent)
-        assert metrics["species_richness"] == len(metrics["species_counts"]) >= 6
+        assert len(metrics["species_counts"]) >= 6
+        assert abs(metrics["species_richness"] - len(metrics["species_counts"])) <= 2
         assert metrics["shannon_diversity"] > 1
+        # The model's doubt is told: plants that may be none of its species, and intervals that hold it.
+        assert 0 < metrics["unknown_units"] < len(sent) / 2
+        assert metrics["known_units"] + metrics["unknown_units"] <= len(sent) + 1e-3
+        for metric in ("species_richness", "shannon_diversity", "hill_q1", "pielou_evenness"):
+            interval = metrics["confidence_intervals"][metric]
+            assert interval["low"] < interval["high"]
+        assert metrics["too_few"] is None
+        assert set(metrics["ranks"]["family"]["counts"]) >= {"Poaceae"}
 
     def test_the_field_may_be_called_file(self, user: Client, photo: Callable[..., bytes]) -> None:
         reply = user.post("/api/upload", files={"file": ("a.jpg", photo(1))})
