@@ -69,6 +69,7 @@ def get(call: Call, query: Query) -> Response:
                 metric,
                 calendars.value_of(row, metric),
                 page.say.interval(metric, *calendars.interval_of(row, metric)),
+                calendars.standardised_of(row, metric),
             )
             for metric in METRICS
         ]
