@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import msgspec
 
@@ -11,7 +12,7 @@ from lib.dispatcher import Call
 from lib.operations import operation
 from lib.problems import malformed
 from lib.scope import Period, rows_of
-from lib.store.records import METRICS, DayRow
+from lib.store.records import METRICS
 
 DEFAULT_METRICS = ("shannon_diversity", "species_richness", "pielou_evenness")
 
@@ -62,16 +63,17 @@ def get(call: Call, query: Query) -> TimeSeries:
     metrics = _metrics(query.metrics)
     store = call.store
     rows = rows_of(store, query, [*metrics, *calendars.EFFORT, "confidence_intervals"])
+    days = [row.confidence_intervals for row in rows]  # read once: what it holds is decoded JSON
     intervals = {}
     for metric in metrics:
-        bounds = [calendars.interval_of(row, metric) for row in rows]
+        bounds = [calendars.interval_in(day, metric) for day in days]
         intervals[metric] = Interval([low for low, _ in bounds], [high for _, high in bounds])
     return TimeSeries(
         dates=[row.date.isoformat() for row in rows],
         metrics={metric: [calendars.value_of(row, metric) for row in rows] for metric in metrics},
         intervals=intervals,
         standardised={
-            metric: _standardised(rows, metric) for metric in metrics if metric in calendars.STANDARDISED
+            metric: _standardised(days, metric) for metric in metrics if metric in calendars.STANDARDISED
         },
         standard_coverage=calendars.STANDARD_COVERAGE,
         coverage=[row.coverage_estimate for row in rows],
@@ -81,8 +83,8 @@ def get(call: Call, query: Query) -> TimeSeries:
     )
 
 
-def _standardised(rows: list[DayRow], metric: str) -> StandardisedSeries:
-    found = [calendars.standardised_of(row, metric) for row in rows]
+def _standardised(days: list[Mapping[str, Any]], metric: str) -> StandardisedSeries:
+    found = [calendars.standardised_in(day, metric) for day in days]
     return StandardisedSeries(
         value=[each.value if each else None for each in found],
         low=[each.low if each else None for each in found],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -115,7 +115,12 @@ def value_of(row: DayRow, metric: str) -> float | None:
 
 def interval_of(row: DayRow, metric: str) -> tuple[float | None, float | None]:
     """The day's interval of a metric, (None, None) where none was computed."""
-    found: Any = row.confidence_intervals.get(metric)
+    return interval_in(row.confidence_intervals, metric)
+
+
+def interval_in(intervals: Mapping[str, Any], metric: str) -> tuple[float | None, float | None]:
+    """The interval of a metric among those of a day."""
+    found = intervals.get(metric)
     if not isinstance(found, dict):
         return None, None
     return found.get("low"), found.get("high")
@@ -135,11 +140,20 @@ STANDARDISED = tuple(_OF_HILL)
 
 def standardised_of(row: DayRow, metric: str) -> Standardised | None:
     """The day's value of a metric at the common coverage; None where it cannot be had or has no such form."""
+    return standardised_in(row.confidence_intervals, metric)
+
+
+def standardised_in(intervals: Mapping[str, Any], metric: str) -> Standardised | None:
+    """The standardised form of a metric among the intervals of a day."""
     name, of = _OF_HILL.get(metric, ("", float))
-    found: Any = row.confidence_intervals.get(name)
+    found = intervals.get(name)
+    if found is None:
+        return None
     try:
-        value, low, high, coverage = (float(found[key]) for key in ("value", "low", "high", "coverage"))
-        return Standardised(coverage, of(value), of(low), of(high)) if min(value, low, high) >= 1 else None
+        value, low, high = found["value"], found["low"], found["high"]
+        if min(value, low, high) < 1:
+            return None
+        return Standardised(float(found["coverage"]), of(value), of(low), of(high))
     except (KeyError, TypeError, ValueError):  # files of other tools may hold anything under the name
         return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,20 +15,20 @@ from lib.diversity.day_estimate import STANDARD_COVERAGE, DayEstimate, estimate_
 from lib.diversity.richness_estimators import Estimate
 
 INTERVAL_LEVEL = 0.95
-# Column, the estimate it shows, and how its interval was made (short: the words are in every row).
-_POOLED = "label draws + bootstrap"
+# Column, and the estimate it shows.
 _SHOWN = (
-    ("species_richness", "richness", _POOLED),
-    ("shannon_diversity", "shannon", _POOLED),
-    ("pielou_evenness", "pielou", _POOLED),
-    ("simpson_diversity", "simpson", _POOLED),
-    ("hill_q0", "richness", _POOLED),
-    ("hill_q1", "hill_q1", _POOLED),
-    ("hill_q2", "hill_q2", _POOLED),
-    ("chao1_estimate", "chao1", "label draws + log-normal"),
-    ("coverage_estimate", "coverage", _POOLED),
+    ("species_richness", "richness"),
+    ("shannon_diversity", "shannon"),
+    ("pielou_evenness", "pielou"),
+    ("simpson_diversity", "simpson"),
+    ("hill_q0", "richness"),
+    ("hill_q1", "hill_q1"),
+    ("hill_q2", "hill_q2"),
+    ("chao1_estimate", "chao1"),
+    ("coverage_estimate", "coverage"),
 )
 RANKS = ("genus", "family")
+_SHOWN_DIGITS = 6  # of intervals
 _DIGITS = 4  # of expected counts: their Monte Carlo error is larger by far
 
 
@@ -36,7 +37,7 @@ class DayColumns:
     """Columns of `diversity_metrics` by their names.
 
     A metric is None where undefined: on a day without a plant of known species, all but richness.
-    `confidence_intervals` maps a metric to low, high, level, se and method, and `hill_q0_standardised` (q1, q2) to
+    `confidence_intervals` maps a metric to low, high, level and se, and `hill_q0_standardised` (q1, q2) to
     the same with value and coverage; it is empty with too few plants. `species_counts` and what follows from them
     count labels; `estimate` holds what the labels are drawn from. The most frequent species come first.
     """
@@ -51,7 +52,7 @@ class DayColumns:
     chao1_estimate: float | None
     coverage_estimate: float | None
     known_units: float
-    confidence_intervals: dict[str, dict[str, float | str]]
+    confidence_intervals: dict[str, dict[str, float]]
     species_counts: dict[str, int]
     species_frequencies: dict[str, float]
     top_species: list[dict[str, Any]]
@@ -120,29 +121,30 @@ def day_columns(
     )
 
 
-def _intervals(estimate: DayEstimate) -> dict[str, dict[str, float | str]]:
-    intervals: dict[str, dict[str, float | str]] = {}
-    for column, name, method in _SHOWN:
+def _intervals(estimate: DayEstimate) -> dict[str, dict[str, float]]:
+    intervals: dict[str, dict[str, float]] = {}
+    for column, name in _SHOWN:
         found: Estimate | None = getattr(estimate, name)
         if found is not None:
-            intervals[column] = _interval(found, method)
+            intervals[column] = _interval(found)
     for order, standardised in enumerate(estimate.standardised):
         if standardised is not None:
             intervals[f"hill_q{order}_standardised"] = {
-                "value": standardised.value,
+                "value": round(standardised.value, _SHOWN_DIGITS),
                 "coverage": STANDARD_COVERAGE,
-                **_interval(standardised, _POOLED),
+                **_interval(standardised),
             }
     return intervals
 
 
-def _interval(estimate: Estimate, method: str) -> dict[str, float | str]:
+def _interval(estimate: Estimate) -> dict[str, float]:
+    """Rounded outwards: a calendar reads a thousand of these, and their Monte Carlo error is larger by far."""
+    scale = 10**_SHOWN_DIGITS
     return {
-        "low": estimate.low,
-        "high": estimate.high,
+        "low": math.floor(estimate.low * scale) / scale,
+        "high": math.ceil(estimate.high * scale) / scale,
         "level": INTERVAL_LEVEL,
-        "se": estimate.se,
-        "method": method,
+        "se": round(estimate.se, _SHOWN_DIGITS),
     }
 
 

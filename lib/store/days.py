@@ -40,11 +40,11 @@ _day = Day().python_value
 
 
 class StoredDay(DayRow):
-    """A DayRow whose columns are decoded when they are first read.
+    """A DayRow whose JSON columns are decoded when they are first read.
 
-    Five seasons hold some two megabytes of JSON, and a calendar looks at a tenth of it. The slots of the
-    record stay empty until then, and an empty slot is what makes Python call `__getattr__`. A column that was
-    not asked for is an AttributeError, never a made-up value.
+    Five seasons hold some megabytes of JSON, and a calendar looks at a tenth of it. The slots of these columns
+    stay empty until then, and an empty slot is what makes Python call `__getattr__`. A column that was not
+    asked for is an AttributeError, never a made-up value.
     """
 
     __slots__ = ("_positions", "_values")
@@ -77,11 +77,21 @@ def _comparable(value: Any) -> Any:
 def _stored(rows: Iterable[Row], names: Sequence[str]) -> list[DayRow]:
     """Rows of the columns `names` as records."""
     positions = {name: position for position, name in enumerate(names)}
+    # Columns that need no decoding go into their slots at once, past the record's guard against changes: a slot
+    # that is filled costs a tenth of a call of `__getattr__`.
+    plain = [
+        (DayRow.__dict__[name].__set__, position)
+        for name, position in positions.items()
+        if name not in _DECODERS
+    ]
+    set_positions, set_values = StoredDay.__dict__["_positions"].__set__, StoredDay.__dict__["_values"].__set__
     days: list[DayRow] = []
     for row in rows:
         day = object.__new__(StoredDay)
-        object.__setattr__(day, "_positions", positions)
-        object.__setattr__(day, "_values", row)
+        set_positions(day, positions)
+        set_values(day, row)
+        for fill, position in plain:
+            fill(day, row[position])
         days.append(day)
     return days
 
