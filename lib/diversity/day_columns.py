@@ -77,7 +77,8 @@ def day_columns(
     total = sum(counts.values())
     values = estimate.values
     expected = {
-        name: round(float(number), _DIGITS) for name, number in zip(species, estimate.expected, strict=False)
+        name: round(float(number), _DIGITS)
+        for name, number in zip(species, estimate.expected_counts, strict=False)
     }
     return DayColumns(
         species_richness=int(values.get("richness", 0.0) + 0.5),

@@ -38,8 +38,8 @@ METRICS = ("richness", "hill_q1", "hill_q2", "shannon", "simpson", "pielou", "ch
 class DayEstimate:
     """What a day's probabilities come to.
 
-    `units`: plants looked at; `unknown`: how many of them are expected to be of none of the classes; `expected`
-    (K + further confirmed classes,) expected number of plants of each class. `values`: the mean over the
+    `units`: plants looked at; `unknown`: how many of them are expected to be of none of the classes;
+    `expected_counts` (K + further confirmed classes,): how many of each class. `values`: the mean over the
     labellings of each index in `METRICS`, with no regard to effort; empty when no plant has a known class. The
     Estimates have these values; their 95 % intervals are for the community that was photographed, and None with
     too few plants. `standardised`: Hill numbers of order 0, 1, 2 at coverage 0.8, None where more than twice the
@@ -50,7 +50,7 @@ class DayEstimate:
 
     units: int
     unknown: float
-    expected: NDArray[np.float64]
+    expected_counts: NDArray[np.float64]
     values: Mapping[str, float]
     too_few: str | None
     classes: NDArray[np.int64]
@@ -130,7 +130,7 @@ def estimate_day(
     made = DayEstimate(
         units=len(confirmed),
         unknown=float(candidates.unknown[confirmed < 0].sum()),
-        expected=expected,
+        expected_counts=expected,
         values={},
         too_few="no_plants",
         classes=classes,
@@ -145,7 +145,7 @@ def estimate_counts(draws: NDArray[np.int64], seed: int = 0) -> DayEstimate:
     made = DayEstimate(
         units=int(draws.sum(axis=1).max(initial=0)),
         unknown=0.0,
-        expected=draws.mean(axis=0) if len(draws) else np.zeros(size),
+        expected_counts=draws.mean(axis=0) if len(draws) else np.zeros(size),
         values={},
         too_few="no_plants",
         classes=np.arange(size),

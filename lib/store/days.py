@@ -84,7 +84,10 @@ def _stored(rows: Iterable[Row], names: Sequence[str]) -> list[DayRow]:
         for name, position in positions.items()
         if name not in _DECODERS
     ]
-    set_positions, set_values = StoredDay.__dict__["_positions"].__set__, StoredDay.__dict__["_values"].__set__
+    set_positions, set_values = (
+        StoredDay.__dict__["_positions"].__set__,
+        StoredDay.__dict__["_values"].__set__,
+    )
     days: list[DayRow] = []
     for row in rows:
         day = object.__new__(StoredDay)

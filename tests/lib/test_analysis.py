@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import math
 import random
@@ -15,8 +16,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib import analysis, diversity
+from lib import analysis, calendars, diversity
+from lib.store import records
 from lib.store.records import DayRow, Photo, Prediction, ProcessingRow, Session
+
+# By its name in sys.modules: the package offers a function of the same name.
+day_estimate = importlib.import_module("lib.diversity.day_estimate")
 
 DAY = date(2025, 8, 24)
 NOON = datetime(2025, 8, 24, 3, tzinfo=UTC)
@@ -176,6 +181,14 @@ def test_doubt_about_labels_widens_the_intervals_and_confirming_them_narrows_the
     assert width(unsure) > width(sure)
     assert len(unsure.estimate["draws"][CHICKWEED]) >= 12
     assert unsure.species_counts == sure.species_counts
+
+
+def test_reads_know_the_limits_of_the_statistics_without_loading_them() -> None:
+    assert (records.MINIMUM_UNITS, records.MINIMUM_COVERAGE) == (
+        day_estimate.FEWEST_UNITS,
+        day_estimate.LEAST_COVERAGE,
+    )
+    assert calendars.STANDARD_COVERAGE == day_estimate.STANDARD_COVERAGE
 
 
 def test_with_too_few_plants_there_is_a_value_but_no_interval() -> None:

@@ -82,7 +82,7 @@ def test_certain_labels_give_the_plain_indices(counts: list[int]):
         assert estimate.values[name] == pytest.approx(of(counts), rel=1e-12, abs=1e-12), name
     assert estimate.units == sum(counts)
     assert estimate.unknown == 0
-    assert estimate.expected.tolist() == counts
+    assert estimate.expected_counts.tolist() == counts
     assert (estimate.draws == [count for count in counts if count]).all()
 
 
@@ -171,9 +171,9 @@ def test_intervals_are_finite_in_order_and_within_bounds(
     assert (estimate.too_few is None) == bool(intervals(estimate))
     assert estimate.units == photos
     assert 0 <= estimate.unknown <= photos + 1e-9
-    assert estimate.expected.shape == (classes,)
+    assert estimate.expected_counts.shape == (classes,)
     assert estimate.draws.sum(axis=1).max() <= photos
-    assert estimate.expected.sum() == pytest.approx(estimate.draws.sum(axis=1).mean())
+    assert estimate.expected_counts.sum() == pytest.approx(estimate.draws.sum(axis=1).mean())
     for name, value in estimate.values.items():
         assert LEAST[name] - 1e-12 <= value <= MOST[name] + 1e-12, name
 
@@ -186,7 +186,7 @@ def test_the_order_of_photos_and_classes_matters_no_more_than_the_draw():
     for name in ("hill_q1", "hill_q2", "shannon", "simpson", "pielou"):
         assert moved.values[name] == pytest.approx(estimate.values[name], rel=0.05), name
     assert moved.richness.value == pytest.approx(estimate.richness.value, abs=0.6)
-    assert moved.expected == pytest.approx(estimate.expected[classes], abs=1.0)
+    assert moved.expected_counts == pytest.approx(estimate.expected_counts[classes], abs=1.0)
 
 
 def test_doubt_widens_the_interval():
@@ -209,16 +209,16 @@ def test_a_common_look_alike_takes_in_a_doubtful_photo():
     doubt = np.array([[0.45, 0.55, 0.0]])
     common = day_estimate(np.concatenate([sure([30, 0, 10]), doubt]), draws=60)
     other = day_estimate(np.concatenate([sure([0, 30, 10]), doubt]), draws=60)
-    assert common.expected[0] > 30.9
-    assert other.expected[1] > 30.9
+    assert common.expected_counts[0] > 30.9
+    assert other.expected_counts[1] > 30.9
     assert common.values["richness"] < 2.1
 
 
 def test_the_shares_in_training_are_divided_out():
     # Class 0 was nine times as frequent in training, so 0.7 for it speaks for class 1.
     rows = np.array([[0.7, 0.3]] * 12)
-    assert day_estimate(rows, draws=40).expected.argmax() == 0
-    assert day_estimate(rows, prior=[0.9, 0.1], draws=40).expected.argmax() == 1
+    assert day_estimate(rows, draws=40).expected_counts.argmax() == 0
+    assert day_estimate(rows, prior=[0.9, 0.1], draws=40).expected_counts.argmax() == 1
     # Only their proportions matter.
     counted, shares = (day_estimate(rows, prior=prior) for prior in ([90, 10], [0.9, 0.1]))
     assert counted.values == shares.values
@@ -230,8 +230,8 @@ def test_what_is_missing_is_spread_evenly_over_the_other_classes():
     rows[:, 5:] = 0.0
     estimate = day_estimate(rows, concentration=50.0, draws=60)
     assert estimate.unknown == 0
-    assert estimate.expected[:5] == pytest.approx([0] * 5, abs=0.01)
-    assert estimate.expected[5:] == pytest.approx([10] * 4, abs=1.5)
+    assert estimate.expected_counts[:5] == pytest.approx([0] * 5, abs=0.01)
+    assert estimate.expected_counts[5:] == pytest.approx([10] * 4, abs=1.5)
 
 
 # What is of no known species
@@ -243,15 +243,15 @@ def test_unknown_plants_are_left_out_counted_and_never_species():
     estimate = day_estimate(rows, unknown=unknown)
     assert (estimate.units, estimate.unknown) == (48, 12)
     assert estimate.values == pytest.approx(day_estimate(sure([20, 10, 6])).values)
-    assert estimate.expected.tolist() == [20, 10, 6, 0, 0, 0, 0, 0, 0]
+    assert estimate.expected_counts.tolist() == [20, 10, 6, 0, 0, 0, 0, 0, 0]
 
 
 def test_a_plant_that_is_half_unknown_counts_half_the_time():
     rows = sure([20, 10, 6], classes=9) / 2
     estimate = day_estimate(rows, unknown=np.full(36, 0.5), draws=80)
     assert estimate.unknown == pytest.approx(18)
-    assert estimate.expected[:3] == pytest.approx([10, 5, 3], abs=1.5)
-    assert estimate.expected[3:].sum() == 0
+    assert estimate.expected_counts[:3] == pytest.approx([10, 5, 3], abs=1.5)
+    assert estimate.expected_counts[3:].sum() == 0
     assert estimate.draws.sum(axis=1).std() > 1
 
 
@@ -266,7 +266,7 @@ def test_with_few_classes_what_is_missing_is_unknown():
 def test_a_confirmed_label_is_certain():
     rows = np.tile([0.9, 0.05, 0.05], (20, 1))
     estimate = day_estimate(rows, confirmed=[0] * 8 + [1] * 7 + [2] * 5)
-    assert estimate.expected.tolist() == [8, 7, 5]
+    assert estimate.expected_counts.tolist() == [8, 7, 5]
     assert estimate.values["hill_q1"] == pytest.approx(diversity.hill([8, 7, 5], 1))
     assert (estimate.draws == [8, 7, 5]).all()
 
@@ -276,7 +276,7 @@ def test_a_person_may_name_a_species_that_the_model_does_not_know():
     rows = np.concatenate([sure([20, 10]), np.tile([0.5, 0.5], (3, 1))])
     for said in (confirmed, np.array(confirmed)):
         estimate = day_estimate(rows, confirmed=said)
-        assert estimate.expected.tolist() == [20, 10, 0, 0, 0, 2, 0, 0, 1]
+        assert estimate.expected_counts.tolist() == [20, 10, 0, 0, 0, 2, 0, 0, 1]
         assert estimate.classes.tolist() == [0, 1, 5, 8]
         assert estimate.values["richness"] == 4
 
@@ -284,14 +284,14 @@ def test_a_person_may_name_a_species_that_the_model_does_not_know():
 def test_a_confirmed_plant_is_not_unknown():
     estimate = day_estimate(np.zeros((6, 9)), unknown=np.ones(6), confirmed=[2, 2, 2, 3, 3, None])
     assert estimate.unknown == 1
-    assert estimate.expected.tolist() == [0, 0, 3, 2, 0, 0, 0, 0, 0]
+    assert estimate.expected_counts.tolist() == [0, 0, 3, 2, 0, 0, 0, 0, 0]
 
 
 def test_confirmed_labels_draw_their_look_alikes():
     rows = np.tile([0.55, 0.45], (20, 1))
     named = [1] * 14 + [None] * 6
-    assert day_estimate(rows, draws=40).expected[0] > 10
-    assert day_estimate(rows, confirmed=named, draws=40).expected[1] > 18
+    assert day_estimate(rows, draws=40).expected_counts[0] > 10
+    assert day_estimate(rows, confirmed=named, draws=40).expected_counts[1] > 18
 
 
 # Several photos of a plant
@@ -313,7 +313,7 @@ def test_photos_of_one_plant_are_averaged():
     rows = np.array([[1.0, 0, 0], [0, 1.0, 0], [0, 0, 1.0]])
     estimate = day_estimate(rows, units=[7, 7, 3], draws=400)
     assert (estimate.draws.sum(axis=1) == 2).all()
-    assert estimate.expected == pytest.approx([0.5, 0.5, 1.0], abs=0.1)
+    assert estimate.expected_counts == pytest.approx([0.5, 0.5, 1.0], abs=0.1)
     # Of three classes, so what is missing from 1 is unknown: on average, not of the sum.
     assert day_estimate([[0.4, 0, 0], [0.2, 0, 0]], units=[0, 0]).unknown == pytest.approx(0.7)
 
@@ -322,7 +322,7 @@ def test_what_a_person_said_of_one_photo_holds_for_the_plant():
     rows = np.concatenate([np.tile([0.9, 0.1], (3, 1)), sure([3, 3])])
     estimate = day_estimate(rows, units=[0, 0, 0, 1, 2, 3, 4, 5, 6], confirmed=[None, 1, None] + [None] * 6)
     assert estimate.units == 7
-    assert estimate.expected.tolist() == [3, 4]
+    assert estimate.expected_counts.tolist() == [3, 4]
 
 
 def test_unknown_of_photos_of_one_plant_is_averaged():
@@ -343,7 +343,7 @@ def test_without_plants_there_are_no_values(rows: np.ndarray, unknown: np.ndarra
     assert estimate.too_few == "no_plants"
     assert estimate.values == {}
     assert intervals(estimate) == {}
-    assert estimate.expected.tolist() == [0] * rows.shape[1]
+    assert estimate.expected_counts.tolist() == [0] * rows.shape[1]
 
 
 @pytest.mark.parametrize(
