@@ -45,13 +45,13 @@ class Plant:
 class Evidence:
     """What is known of N plants, as lib.diversity takes it.
 
-    `species` names the first classes in their order; further ones are species of the model that no photo of the
-    day resembles. `confirmed` (N,) holds the class that a person named, else -1; `prior` (K,) the share of each
-    class in training. `genera` and `families` of the species; `coarse` are the ranks and taxa of plants that a
-    person named to a genus or family only.
+    `species` names the classes that have a name: the first ones, and those beyond the model's K, which people alone
+    named; the others are species of the model that no photo of the day resembles. `confirmed` (N,) holds the class
+    that a person named, else -1; `prior` (K,) the share of each class in training. `genera` and `families` of the
+    species; `coarse` are the ranks and taxa of plants that a person named to a genus or family only.
     """
 
-    species: tuple[str, ...]
+    species: Mapping[int, str]
     candidates: Candidates
     confirmed: NDArray[np.int64]
     prior: NDArray[np.float64]
@@ -72,7 +72,7 @@ def evidence_of(plants: Iterable[Plant]) -> Evidence:
     """What people and the model say of the plants that take part in the statistics."""
     counted = [plant for plant in plants if plant.counts]
     facts = _Facts(counted)
-    position = {name: place for place, name in enumerate(facts.species)}
+    position = {name: place for place, name in facts.species.items()}
     kept = min(KEPT, facts.classes)
     classes = np.empty((len(counted), kept), dtype=np.int64)
     values, rest, unknown = np.zeros((len(counted), kept)), np.zeros(len(counted)), np.zeros(len(counted))
@@ -113,7 +113,7 @@ class _Facts:
         self.genera: dict[str, str] = {}
         self.families: dict[str, str] = {}
         self._priors: dict[str, float] = {}
-        named = {str(plant.label) for plant in plants if plant.is_species}
+        named = {str(plant.label) for plant in plants if plant.is_species and not plant.by_person}
         largest = 0
         for prediction in (each for plant in plants for each in plant.predictions):
             largest = max(largest, prediction.classes or len(prediction.predictions))
@@ -124,9 +124,12 @@ class _Facts:
                 self.families.setdefault(name, str(entry.get("family") or ""))
                 if isinstance(entry.get("prior"), int | float):
                     self._priors.setdefault(name, float(entry["prior"]))
-        self.species = tuple(sorted(named))
-        self.classes = max(largest, len(self.species), 1)
-        for name in self.species:
+        self.classes = max(largest, len(named), 1)
+        # What people alone named is beyond the model: it gave no photo a chance of it, and no other photo gets one.
+        beyond = {str(plant.label) for plant in plants if plant.is_species} - named
+        self.species = dict(enumerate(sorted(named)))
+        self.species |= dict(enumerate(sorted(beyond), start=self.classes))
+        for name in self.species.values():
             self.genera[name] = self.genera.get(name) or name.split(" ")[0]
             self.families[name] = self.families.get(name) or family_of(self.genera[name])
 
@@ -138,8 +141,9 @@ class _Facts:
         if share <= 0:  # names beyond the model's own
             share = known / len(self._priors) if self._priors else 1.0
         prior = np.full(self.classes, share)
-        for place, name in enumerate(self.species):
-            prior[place] = self._priors.get(name, share)
+        for place, name in self.species.items():
+            if place < self.classes:
+                prior[place] = self._priors.get(name, share)
         return prior
 
 

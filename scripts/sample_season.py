@@ -210,7 +210,7 @@ def _columns(day: date, counts: Counter[str], confidences: dict[str, float], uns
     )
     columns = day_columns(
         estimate_day(candidates, np.array(confirmed, dtype=np.int64), seed=day.toordinal()),
-        species,
+        dict(enumerate(species)),
         counts,
         confidences,
         {

@@ -61,13 +61,13 @@ class DayColumns:
 
 def day_columns(
     estimate: DayEstimate,
-    species: Sequence[str],
+    species: Mapping[int, str],
     counts: Mapping[str, int],
     confidences: Mapping[str, float],
     taxa: Mapping[str, Mapping[str, str]] | None = None,
     coarse: Sequence[tuple[str, str]] = (),
 ) -> DayColumns:
-    """Columns of a day whose first classes are `species`.
+    """Columns of a day; `species` are the names of the classes, by number, as far as they have one.
 
     `counts` (species to units whose label it is, above 0) and mean `confidences` (0 to 1) are what the labels say.
     `taxa` gives for each of `RANKS` the taxon of a species, empty where unknown; `coarse` are units known to a
@@ -77,8 +77,7 @@ def day_columns(
     total = sum(counts.values())
     values = estimate.values
     expected = {
-        name: round(float(number), _DIGITS)
-        for name, number in zip(species, estimate.expected_counts, strict=False)
+        name: round(float(estimate.expected_counts[number]), _DIGITS) for number, name in species.items()
     }
     return DayColumns(
         species_richness=int(values.get("richness", 0.0) + 0.5),
@@ -149,7 +148,7 @@ def _interval(estimate: Estimate) -> dict[str, float]:
     }
 
 
-def _draws(estimate: DayEstimate, species: Sequence[str]) -> dict[str, list[int]]:
+def _draws(estimate: DayEstimate, species: Mapping[int, str]) -> dict[str, list[int]]:
     """The labellings by species; a single one where all agree, as on a day of confirmed labels."""
     draws = estimate.draws
     if len(draws) and (draws == draws[0]).all():
@@ -157,13 +156,13 @@ def _draws(estimate: DayEstimate, species: Sequence[str]) -> dict[str, list[int]
     return {
         species[number]: draws[:, column].tolist()
         for column, number in enumerate(estimate.classes.tolist())
-        if number < len(species)
+        if number in species
     }
 
 
 def _at_rank(
     estimate: DayEstimate,
-    species: Sequence[str],
+    species: Mapping[int, str],
     taxa: Mapping[str, str],
     rank: str,
     coarse: Sequence[tuple[str, str]],
@@ -172,9 +171,7 @@ def _at_rank(
 
     A unit that a person named to a rank only counts there and above, unless the labellings hold it already.
     """
-    named = [
-        (place, number) for place, number in enumerate(estimate.classes.tolist()) if number < len(species)
-    ]
+    named = [(place, number) for place, number in enumerate(estimate.classes.tolist()) if number in species]
     columns: dict[str, NDArray[np.int64]] = defaultdict(lambda: np.zeros(len(estimate.draws), dtype=np.int64))
     for place, number in named:
         if taxon := taxa.get(species[number], ""):

@@ -79,7 +79,7 @@ def draw_labels(
     active = np.unique(np.concatenate([classes.ravel(), certain]))
     known = active < candidates.size
     inverse_prior = _inverse_prior(prior, candidates.size)
-    weights = np.ones(active.size)
+    weights = np.zeros(active.size)  # a class beyond the K has no probability in a plant that nobody named
     weights[known] = inverse_prior[active[known]]
     # The classes that no plant is likely to be stand together as one, of which each is as likely as the next.
     others = candidates.size - int(known.sum())

@@ -236,6 +236,34 @@ def test_the_training_shares_are_divided_out() -> None:
     assert expected[DOCK] > 15 > expected.get(FAT_HEN, 0.0)
 
 
+def test_a_species_that_only_a_person_named_takes_no_other_plant_with_it() -> None:
+    """The shares in training of the model's own species leave nothing for it, which must not be divided by."""
+    own = [CHICKWEED, FAT_HEN, DOCK, "Galium aparine", "Poa annua", "Zea mays"]
+    shares = [0.1, 0.2, 0.3, 0.1, 0.1, 0.2]
+
+    def seen(number: int, likeliest: int) -> Photo:
+        chances = {
+            own[(likeliest + step) % 6]: chance for step, chance in enumerate([0.8, 0.1, 0.05, 0.03, 0.01])
+        }
+        entries = [
+            {"species": name, "confidence": chance, "prior": shares[own.index(name)]}
+            for name, chance in chances.items()
+        ]
+        said = prediction(own[likeliest], 0.8, predictions=entries, classes=6)
+        return photo(number, own[likeliest], prediction=said)
+
+    photos = [seen(number, number % 6) for number in range(1, 19)]
+    named = replace(photos[0], label="Rosa rugosa", label_level="species", label_source="human")
+    before, _ = analyse(*photos)
+    after, _ = analyse(named, *photos[1:])
+    expected = after.estimate["expected_counts"]
+    assert expected["Rosa rugosa"] == 1.0
+    assert set(after.estimate["draws"]["Rosa rugosa"]) == {1}
+    assert after.estimate["ranks"]["genus"]["counts"]["Rosa"] == 1.0
+    assert sum(expected.values()) == pytest.approx(18.0, abs=1e-3)
+    assert abs(after.species_richness - before.species_richness) <= 2
+
+
 def test_species_roll_up_to_genus_and_family() -> None:
     names = [DOCK] * 4 + ["Rumex crispus"] * 3 + [CHICKWEED] * 3
     row, _ = analyse(

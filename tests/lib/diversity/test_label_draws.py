@@ -173,6 +173,17 @@ def test_confirmed_classes_are_in_every_labelling_even_those_the_model_does_not_
     assert not counts[:, 3:7].any()
 
 
+def test_no_plant_is_drawn_as_a_species_beyond_the_model():
+    """Many confirmed plants of it draw no other to it: the model's probabilities hold none of it."""
+    rows = np.concatenate([np.zeros((20, 12)), np.tile([0.4] + [0.0] * 11, (20, 1))])
+    confirmed = np.array([12] * 20 + [-1] * 20)
+    classes, counts = draw_labels(
+        keep_likeliest(rows, np.zeros(40)), confirmed, None, 0.05, 200, np.random.default_rng(1)
+    )
+    assert set(counts[:, classes.tolist().index(12)]) == {20}
+    assert set(counts.sum(axis=1)) == {40}
+
+
 def test_no_plants_no_classes():
     empty = keep_likeliest(np.zeros((0, 4)), np.zeros(0))
     classes, counts = draw_labels(empty, np.zeros(0, dtype=np.int64), None, 0.05, 3, np.random.default_rng(0))
