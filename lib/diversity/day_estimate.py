@@ -24,6 +24,7 @@ from lib.diversity.resamples import Resamples
 from lib.diversity.richness_estimators import Estimate, chao1
 
 STANDARD_COVERAGE = 0.8  # days of different effort are compared at this coverage
+LEAST_UNITS = 0.5  # expected plants of known class: with fewer there is none, and nothing has a value
 FEWEST_UNITS = 5  # below, no interval means anything: see `too_few`
 LEAST_COVERAGE = 0.5
 DRAWS = 20
@@ -142,9 +143,11 @@ def estimate_day(
 def estimate_counts(draws: NDArray[np.int64], seed: int = 0) -> DayEstimate:
     """As `day_estimate`, from labellings that are known already: whole counts (D, C), one column a class."""
     size = draws.shape[1]
+    totals = draws.sum(axis=1)
+    units = int(totals.max(initial=0))
     made = DayEstimate(
-        units=int(draws.sum(axis=1).max(initial=0)),
-        unknown=0.0,
+        units=units,
+        unknown=float(units - totals.mean()) if len(draws) else 0.0,
         expected_counts=draws.mean(axis=0) if len(draws) else np.zeros(size),
         values={},
         too_few="no_plants",
@@ -157,7 +160,7 @@ def estimate_counts(draws: NDArray[np.int64], seed: int = 0) -> DayEstimate:
 def _estimated(made: DayEstimate, generator: np.random.Generator) -> DayEstimate:
     """The estimate with what its labellings come to; those without a plant of known class say nothing."""
     counts = made.draws[made.draws.any(axis=1)]
-    if not len(counts):
+    if not len(counts) or made.units - made.unknown < LEAST_UNITS:
         return made
     points = _points(counts)
     made = replace(made, values=points.means(), too_few=_too_few(made.units - made.unknown, points))

@@ -184,9 +184,10 @@ def test_doubt_about_labels_widens_the_intervals_and_confirming_them_narrows_the
 
 
 def test_reads_know_the_limits_of_the_statistics_without_loading_them() -> None:
-    assert (records.MINIMUM_UNITS, records.MINIMUM_COVERAGE) == (
+    assert (records.MINIMUM_UNITS, records.MINIMUM_COVERAGE, records.LEAST_UNITS) == (
         day_estimate.FEWEST_UNITS,
         day_estimate.LEAST_COVERAGE,
+        day_estimate.LEAST_UNITS,
     )
     assert calendars.STANDARD_COVERAGE == day_estimate.STANDARD_COVERAGE
 
@@ -219,6 +220,17 @@ def test_what_may_be_none_of_the_model_s_species_is_unknown_and_no_species() -> 
     assert row.known_units == pytest.approx(21.0)
     assert row.estimate["units"] == 30
     assert sum(row.estimate["expected_counts"].values()) == pytest.approx(21.0, abs=1.5)
+
+
+def test_a_day_of_half_a_chance_of_a_plant_has_no_values() -> None:
+    """It counts as a day without a plant, which must not have a richness of one all the same."""
+    said = prediction(FAT_HEN, 0.3, predictions=[{"species": FAT_HEN, "confidence": 0.3}], in_domain=0.3)
+    row, _ = analyse(photo(1, "unknown", label_level="unknown", prediction=said))
+    assert row.known_units == pytest.approx(0.3)
+    assert row.effort == "none"
+    assert (row.species_richness, row.hill_q0, row.coverage_estimate) == (0, None, None)
+    assert row.estimate["too_few"] == "no_plants"
+    assert row.estimate["ranks"]["genus"]["richness"] is None
 
 
 def test_the_training_shares_are_divided_out() -> None:
