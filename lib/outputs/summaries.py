@@ -17,7 +17,7 @@ from lib.store.records import DayRow, ProcessingRow
 
 FOLDER = "json"
 _NAME = re.compile(r"daily_summary_(\d{4}-\d{2}-\d{2})\.json", re.ASCII)
-_LARGEST_COUNT = 2**53  # beyond it neither floats nor other tools count exactly
+_LARGEST_COUNT = 10**9  # nobody sees as many plants on a day, and their sums over years still fit
 # Columns that hold one number each, undefined on some days.
 _METRICS = (
     "shannon_diversity",
@@ -246,10 +246,10 @@ def _estimate(value: Any) -> dict[str, Any]:
     if len(lengths) > 1 or 0 in lengths:
         _refuse("the species have different numbers of draws")
     expected = _object("expected_counts", estimate.get("expected_counts", {}))
-    for name in ("units", "unknown"):
-        _number(name, estimate.get(name))
-    for count in expected.values():
-        _number("an expected count", count)
+    named = [("units", estimate.get("units")), ("unknown", estimate.get("unknown"))]
+    for name, number in [*named, *(("an expected count", count) for count in expected.values())]:
+        if (_number(name, number) or 0.0) < 0:
+            _refuse(f"{name} is below zero")
     return estimate
 
 
@@ -265,6 +265,8 @@ def _intervals(value: Any) -> dict[str, dict[str, Any]]:
         low, high = (_number(f"the interval of {name}", ends.get(end)) for end in ("low", "high"))
         if low is None or high is None:
             _refuse(f"the interval of {name} has no two ends")
+        if low > high:
+            _refuse(f"the interval of {name} ends before it begins")
         intervals[name] = ends | {"low": ends["low"], "high": ends["high"]}
     return intervals
 

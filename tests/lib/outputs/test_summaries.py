@@ -194,6 +194,10 @@ BROKEN: dict[str, tuple[Any, str]] = {
     "intervals in a list": (earlier(confidence_intervals=[1]), "confidence_intervals"),
     "an interval with one end": (earlier(confidence_intervals={"hill_q1": [1, None]}), "interval"),
     "an interval with three": (earlier(confidence_intervals={"hill_q1": [1, 2, 3]}), "interval"),
+    "an interval turned round": (earlier(confidence_intervals={"hill_q1": [5, 1]}), "ends before it begins"),
+    "more plants than there are": (earlier(estimate={"draws": {"Zea mays": [2**53]}}), "draw"),
+    "fewer than no plants": (earlier(estimate={"unknown": -1}), "below zero"),
+    "an expected count below none": (earlier(estimate={"expected_counts": {"Zea mays": -0.5}}), "below zero"),
     "metadata in words": (earlier(metadata="none"), "metadata"),
 }
 
