@@ -151,10 +151,10 @@ def standardised_in(intervals: Mapping[str, Any], metric: str) -> Standardised |
         return None
     try:
         value, low, high = found["value"], found["low"], found["high"]
-        if min(value, low, high) < 1:
+        if not 1 <= low <= value <= high:
             return None
         return Standardised(float(found["coverage"]), of(value), of(low), of(high))
-    except (KeyError, TypeError, ValueError):  # files of other tools may hold anything under the name
+    except (KeyError, TypeError, ValueError, OverflowError):  # files of other tools may hold anything here
         return None
 
 

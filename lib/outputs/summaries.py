@@ -203,11 +203,21 @@ def _processing(row: DayRow, document: dict[str, Any], info: dict[str, Any]) -> 
 
 def _parse(data: bytes) -> Any:
     try:
-        return json.loads(data, parse_constant=lambda name: _refuse(f"it holds {name}, which is no number"))
+        return json.loads(
+            data,
+            parse_float=_finite,
+            parse_constant=lambda name: _refuse(f"it holds {name}, which is no number"),
+        )
     except RecursionError:
         _refuse("it is nested too deeply")
     except ValueError:  # UnicodeDecodeError is one as well
         _refuse("it is not JSON")
+
+
+def _finite(text: str) -> float:
+    """A float of the file; also those under keys that nothing here reads are handed on, and must be numbers."""
+    number = float(text)
+    return number if math.isfinite(number) else _refuse("it holds a number that is not finite")
 
 
 def _top_species(value: Any) -> list[dict[str, Any]]:

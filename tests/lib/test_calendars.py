@@ -149,3 +149,10 @@ def test_each_level_of_distinct_values_holds_a_quarter_of_the_days(values: list[
     found = levels(year_of(*values))
     for level in (1, 2, 3, 4):
         assert abs(found.count(level) - len(values) / 4) <= 1
+
+
+@pytest.mark.parametrize("value", [10**400, "5", None, [], 0.5, 10.5])
+def test_a_standardised_value_that_is_none_is_left_out(value: object) -> None:
+    """Files of other tools may hold anything there, and one of them must not take the calendar down."""
+    interval = {"value": value, "low": 1.0, "high": 10**401 if value == 10**400 else 10.0, "coverage": 0.8}
+    assert calendars.standardised_in({"hill_q1_standardised": interval}, "hill_q1") is None

@@ -220,6 +220,10 @@ def test_what_is_no_day_is_refused_with_its_reason(name: str) -> None:
         (b'{"date": "2025-08-24", "diversity_metrics": {"hill_q1": -Infinity}}', "Infinity"),
         (b'{"date": "2025-08-24", "diversity_metrics": {"hill_q1": 1e999}}', "finite"),
         (
+            b'{"date": "2025-08-24", "diversity_metrics": {}, "estimate": {"ranks": {"genus": 1e999}}}',
+            "finite",
+        ),
+        (
             b'{"date": "2025-08-24", "diversity_metrics": {"hill_q1": ' + b"9" * 5000 + b"}}",
             "not JSON|finite",
         ),
