@@ -332,13 +332,16 @@ def _event_remarks(survey: Survey) -> str:
     """What was photographed and is no occurrence, and how complete the day is thought to be."""
     counts = survey.processing.processing_metadata
     parts = []
-    if isinstance(counts.get("unsure_labels"), dict):
-        unknown = int(counts["unsure_labels"].get("unknown", 0))
-        parts.append(
-            f"Units: {counts.get('counted', 0)} named to the species, "
-            f"{counts.get('unsure', 0) - unknown} to genus or family; no occurrences: {unknown} unknown, "
-            f"{counts.get(NOT_A_PLANT, 0)} without a plant, {counts.get('unprocessed', 0)} not classified."
-        )
+    labels = counts.get("unsure_labels")
+    if isinstance(labels, dict):
+        told = [counts.get(name, 0) for name in ("counted", "unsure", NOT_A_PLANT, "unprocessed")]
+        told.append(labels.get("unknown", 0))
+        if all(isinstance(number, int) for number in told):  # a file of another hand may hold anything here
+            counted, unsure, no_plant, unprocessed, unknown = told
+            parts.append(
+                f"Units: {counted} named to the species, {unsure - unknown} to genus or family; no occurrences: "
+                f"{unknown} unknown, {no_plant} without a plant, {unprocessed} not classified."
+            )
     if survey.row.coverage_estimate is not None:
         parts.append(f"Sample coverage (Chao and Jost 2012) {survey.row.coverage_estimate:.3f}.")
     if survey.row.effort != "ok":

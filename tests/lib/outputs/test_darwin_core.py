@@ -499,3 +499,14 @@ def test_a_model_whose_folder_is_gone_is_named_without_a_version(tmp_path: Path)
     assert Models(tmp_path).info("seedlings-12").version is None
     assert Models(tmp_path).family("Stellaria") == "Caryophyllaceae"  # by the table of names
     assert Models(tmp_path).family("Nothingia") == ""
+
+
+@pytest.mark.parametrize("told", ["x", None, [], {}, 1.5])
+def test_what_a_file_tells_of_its_units_in_other_words_is_left_out(told: object) -> None:
+    """The archive is sent while it is made: a failure would leave half of one."""
+    processing = ProcessingRow(
+        date(2025, 8, 24), processing_metadata={"unsure_labels": {"unknown": told}, "counted": told}
+    )
+    odd = Survey(DayRow(date(2025, 8, 24), total_images=3, species_counts={"Zea mays": 3}), processing)
+    with zipfile.ZipFile(io.BytesIO(archive([odd]))) as found:
+        assert "Units:" not in found.read("event.txt").decode()
