@@ -18,7 +18,7 @@ from lib.plants import Plant, evidence_of, plants_of
 from lib.store.records import NOT_A_PLANT, DayRow, Photo, ProcessingRow, Session
 
 # Part of every inputs_digest: raise it when the same photos must give another row.
-ANALYSIS_VERSION = "3"
+ANALYSIS_VERSION = "4"
 # A model is sure of a species from here on (the label rule); below, a prediction counts as low confidence.
 LOW_CONFIDENCE = 0.7
 

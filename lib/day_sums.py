@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lib.diversity.season_labels import season_labellings
 from lib.store.records import DayRow
 
 # The fields of a row that are read here.
@@ -79,24 +80,26 @@ def names_of(days: Sequence[Labelled]) -> list[str]:
 def add_up(days: Sequence[Labelled], names: Sequence[str], labellings: int) -> DaySum:
     """The sum of `days` over the species `names`, which hold all of theirs, in so many labellings.
 
-    Labellings of different days are independent of each other, so that any of one day may go with any of the
-    next. Each day begins one further than the day before, lest days that were drawn with the same random numbers
-    move together, and after its last again with its first. A day without any counts its labels in all.
+    The labellings of different days were drawn apart; which ones go together is chosen by what the days have in
+    common (lib.diversity.season_labels), lest the doubt of every day add species to the season. A day without any
+    counts its labels in all.
     """
     place = {name: column for column, name in enumerate(names)}
-    counts = np.zeros((len(names), labellings), dtype=np.int64)
     labels = np.zeros(len(names), dtype=np.int64)
-    turn = np.arange(labellings)
+    possible = []
     unknown, certain = 0.0, 0
-    for number, day in enumerate(days):
+    for day in days:
         found = [place[name] for name in day.labels]
         of_labels = np.fromiter(day.labels.values(), dtype=np.int64, count=len(found))
         labels[found] += of_labels
         unknown += day.unknown
+        width = 1 if day.labellings is None else day.labellings.shape[1]
+        counts = np.zeros((width, len(names)), dtype=np.int64)
         if day.labellings is not None:
-            width = day.labellings.shape[1]
-            counts[[place[name] for name in day.names]] += day.labellings[:, (turn + number) % width]
+            counts[:, [place[name] for name in day.names]] = day.labellings.T
         else:
-            counts[found] += of_labels[:, None]
+            counts[:, found] = of_labels
             certain += bool(of_labels.any())
-    return DaySum(np.ascontiguousarray(counts.T), labels, unknown, certain)
+        possible.append(counts)
+    summed = season_labellings(possible, labellings) if days else np.zeros((labellings, len(names)), np.int64)
+    return DaySum(summed, labels, unknown, certain)

@@ -15,6 +15,8 @@ from lib.photos.duplicates import Membership
 from lib.store.records import NOT_A_PLANT, Photo, Prediction
 from lib.taxa import family_of
 
+UNKNOWN = "unknown"
+
 
 @dataclass(frozen=True, slots=True)
 class Plant:
@@ -115,14 +117,18 @@ class _Facts:
         self._priors: dict[str, float] = {}
         named = {str(plant.label) for plant in plants if plant.is_species and not plant.by_person}
         largest = 0
-        for prediction in (each for plant in plants for each in plant.predictions):
+        predictions = [each for plant in plants for each in plant.predictions]
+        # Shares in training add up within one model only.
+        newest = max(predictions, key=lambda each: (each.timestamp, each.model_name), default=None)
+        for prediction in predictions:
             largest = max(largest, prediction.classes or len(prediction.predictions))
             for entry in prediction.predictions:
                 name = str(entry["species"])
                 named.add(name)
                 self.genera.setdefault(name, str(entry.get("genus") or ""))
                 self.families.setdefault(name, str(entry.get("family") or ""))
-                if isinstance(entry.get("prior"), int | float):
+                same = newest is not None and prediction.model_name == newest.model_name
+                if same and isinstance(entry.get("prior"), int | float):
                     self._priors.setdefault(name, float(entry["prior"]))
         self.classes = max(largest, len(named), 1)
         # What people alone named is beyond the model: it gave no photo a chance of it, and no other photo gets one.
@@ -185,6 +191,8 @@ def _plants_of(members: Sequence[tuple[Photo, bool]]) -> list[Plant]:
         for photo, _ in members
         if photo.label_source == "human" and photo.label is not None
     }
+    if len(by_people) > 1:
+        by_people.pop(UNKNOWN, None)  # it contradicts nothing that another photo of the plant could tell
     if by_people:
         return [Plant(label, level, 1.0, True, predictions) for label, level in by_people.items()]
     labelled = [member for member in members if member[0].label is not None]

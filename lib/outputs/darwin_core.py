@@ -293,6 +293,8 @@ def units(photos: Sequence[Photo]) -> list[Unit]:
             for photo in members
             if photo.label_source == "human" and photo.label is not None
         }
+        if len(by_people) > 1:
+            by_people.pop("unknown", None)
         if by_people:
             found += [
                 Unit(_best(each), each if len(by_people) > 1 else members) for each in by_people.values()

@@ -57,6 +57,8 @@ def time_series(days: Days, analysis_version: str) -> dict[str, Any]:
             **{metric: [getattr(row, metric) for row in rows] for metric in METRICS},
         },
         "confidence_intervals": {metric: _interval(rows, metric) for metric in METRICS},
+        "standardised": {metric: _standardised(rows, metric) for metric in calendars.STANDARDISED},
+        "standard_coverage": calendars.STANDARD_COVERAGE,
         "effort": [row.effort for row in rows],
         "species_trends": {
             "total_unique_species": len(names),
@@ -97,6 +99,7 @@ def github_calendar(rows: Sequence[DayRow], metric: str, analysis_version: str) 
                 "total_images": cell.total_images,
                 "low": cell.low,
                 "high": cell.high,
+                "standardised": _values(cell.standardised) if cell.standardised else None,
                 "effort": cell.effort,
             }
             for day, cell in shown.data.items()
@@ -113,13 +116,23 @@ def github_calendar(rows: Sequence[DayRow], metric: str, analysis_version: str) 
             "export_timestamp": _now(),
         },
         "definitions": definitions([metric]),
-        "terms": {name: TERMS[name] for name in ("level", "effort")},
+        "terms": {name: TERMS[name] for name in ("level", "effort", "standardised")},
     }
 
 
 def _interval(rows: Sequence[DayRow], metric: str) -> dict[str, list[float | None]]:
     bounds = [calendars.interval_of(row, metric) for row in rows]
     return {"low": [low for low, _ in bounds], "high": [high for _, high in bounds]}
+
+
+def _standardised(rows: Sequence[DayRow], metric: str) -> dict[str, list[float | None]]:
+    found = [calendars.standardised_of(row, metric) for row in rows]
+    days = [_values(each) if each else {} for each in found]
+    return {name: [day.get(name) for day in days] for name in ("value", "low", "high")}
+
+
+def _values(found: calendars.Standardised) -> dict[str, float]:
+    return {"value": found.value, "low": found.low, "high": found.high}
 
 
 def _scale(values: Sequence[float]) -> dict[str, float]:

@@ -135,6 +135,12 @@ def test_a_table_says_where_its_columns_are_explained(user: Client, season: Any,
     assert document["notes"][0]["product_version"] == __version__
 
 
+@pytest.mark.parametrize("kind", ["daily-predictions", "soft-voting"])
+def test_the_explanation_is_that_of_the_day_asked_for(user: Client, season: Any, kind: str) -> None:
+    address = user.get(f"/api/export/{kind}?date={DAYS[0]}").headers["Link"].split(">")[0].strip("<")
+    assert user.get(address).json()["url"].endswith(f"_{DAYS[0]}.csv")
+
+
 @pytest.mark.parametrize("kind", ["daily-summary", "darwin-core"])
 def test_other_files_explain_themselves(user: Client, season: Any, kind: str) -> None:
     assert "Link" not in user.get(f"/api/export/{kind}").headers

@@ -17,6 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lib import analysis, calendars, diversity
+from lib.photos.duplicates import Membership
+from lib.plants import evidence_of, plants_of
 from lib.store import records
 from lib.store.records import DayRow, Photo, Prediction, ProcessingRow, Session
 
@@ -367,6 +369,36 @@ def test_photos_that_people_named_differently_show_different_plants_however_alik
     )
     assert row.species_counts == {CHICKWEED: 1, DOCK: 1}
     assert processing.clusters_found == 2
+
+
+def test_unknown_beside_a_species_in_one_cluster_is_no_plant_of_its_own() -> None:
+    same = fingerprint("one plant")
+    row, processing = analyse(
+        by_hand(1, "unknown", level="unknown", fingerprint=same), by_hand(2, DOCK, fingerprint=same)
+    )
+    assert row.species_counts == {DOCK: 1}
+    assert processing.clusters_found == 1
+    assert row.estimate["unknown"] == 0.0
+
+
+def test_training_shares_of_an_older_model_are_left_aside() -> None:
+    def by(model: str, number: int, days: int, prior: float) -> Photo:
+        entries = [{"species": CHICKWEED, "confidence": 1.0, "prior": prior}]
+        said = prediction(
+            CHICKWEED,
+            1.0,
+            model_name=model,
+            predictions=entries,
+            timestamp=NOON + timedelta(days=days),
+            classes=4,
+        )
+        return photo(number, CHICKWEED, prediction=said)
+
+    plants = plants_of(
+        photos := [by("old", 1, 0, 0.99), by("new", 2, 1, 0.4)],
+        [Membership(each.id, each.id, True, 1.0) for each in photos],
+    )
+    assert evidence_of(plants).prior == pytest.approx([0.4, 0.2, 0.2, 0.2])
 
 
 def test_unsure_labels_are_no_species_and_are_not_lost() -> None:

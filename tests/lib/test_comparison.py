@@ -60,14 +60,13 @@ class TestSides:
         assert a.observed.hill_q2 == pytest.approx(1 / sum(p * p for p in shares))
 
     def test_labellings_are_averaged_and_the_unknown_counted(self) -> None:
-        rows = [day(0, {POA: 9, ZEA: 1}, {POA: [9, 10], ZEA: [1, 0]}), day(1, {RUMEX: 5}, {RUMEX: [5, 3]})]
+        rows = [day(0, {POA: 9, ZEA: 1}, {POA: [9, 10], ZEA: [1, 0], RUMEX: [5, 3]})]
         found = compare(rows, JULY, "hill_q1")
-        # The second day begins with its second labelling: 9, 1, 3 and 10, 0, 5.
         assert found.labellings == 2
-        assert (found.a.units, found.a.unknown, found.a.certain_days) == (14.0, 1.0, 0)
+        assert (found.a.units, found.a.unknown, found.a.certain_days) == (14.0, 0.5, 0)
         assert found.a.observed is not None
         assert found.a.observed.hill_q0 == pytest.approx(2.5)
-        assert found.a.species == 3
+        assert found.a.species == 2
 
     @pytest.mark.parametrize(
         ("rows", "reason"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import date
+from math import log
 from pathlib import Path
 from statistics import fmean, pstdev
 
@@ -27,7 +28,7 @@ def test_the_time_series_has_lists_of_equal_length(tmp_path: Path) -> None:
     document = json.loads(path.read_text("utf-8"))
     assert set(document) == {
         "period", "diversity_trends", "species_trends", "processing_trends", "summary_statistics", "metadata",
-        "confidence_intervals", "effort", "definitions", "terms",
+        "confidence_intervals", "standardised", "standard_coverage", "effort", "definitions", "terms",
     }  # fmt: skip
     assert document["period"]["total_days"] == len(DAYS)
     for trend in ("diversity_trends", "processing_trends"):
@@ -54,6 +55,24 @@ def test_intervals_stand_beside_the_values_and_are_null_where_there_is_none() ->
     assert (entry["low"], entry["high"]) == (2.5, 4.5)
 
 
+def test_days_can_be_compared_at_equal_coverage() -> None:
+    first, second = DAYS[3:5]
+    hill = {"value": 4.0, "low": 2.0, "high": 8.0, "coverage": 0.8}
+    known = replace(first[0], confidence_intervals={"hill_q1_standardised": hill})
+    unknown = replace(second[0], confidence_intervals={})
+    document = series.time_series([(known, first[1]), (unknown, second[1])], "1")
+    assert document["standard_coverage"] == 0.8
+    assert document["standardised"]["hill_q1"] == {
+        "value": [4.0, None],
+        "low": [2.0, None],
+        "high": [8.0, None],
+    }
+    assert document["standardised"]["shannon_diversity"]["value"] == [pytest.approx(log(4)), None]
+    assert "pielou_evenness" not in document["standardised"]
+    entry = series.github_calendar([known], "hill_q1", "1")["data"][0]
+    assert entry["standardised"] == {"value": 4.0, "low": 2.0, "high": 8.0}
+
+
 def test_statistics_leave_out_days_on_which_a_metric_is_undefined() -> None:
     values = [row.shannon_diversity for row, _ in DAYS if row.shannon_diversity is not None]
     assert len(values) < len(DAYS)
@@ -76,7 +95,7 @@ def test_the_calendar_has_an_entry_a_day(tmp_path: Path, metric: str) -> None:
     assert [entry["date"] for entry in document["data"]] == [row.date.isoformat() for row, _ in DAYS]
     entry = document["data"][3]
     assert set(entry) == {
-        "date", "value", "level", "species_count", "total_images", "low", "high", "effort",
+        "date", "value", "level", "species_count", "total_images", "low", "high", "effort", "standardised",
     }  # fmt: skip
     assert entry["value"] == getattr(DAYS[3][0], metric)
     assert all(each["level"] in range(5) for each in document["data"])
@@ -100,6 +119,7 @@ def test_a_day_without_plants_is_shown_without_a_value() -> None:
             "low": None,
             "high": None,
             "effort": "none",
+            "standardised": None,
         }
     ]
     assert document["scale"] == {"min": 0.0, "q25": 0.25, "q50": 0.5, "q75": 0.75, "max": 1.0}

@@ -38,3 +38,15 @@ def test_nothing_is_asked_for_before_there_is_room_for_it() -> None:
     assert asked == [0]
     assert len(b"".join(chunks)) > 400_000
     assert asked == [0, 1, 2, 3, 4]
+
+
+def test_a_long_file_is_sent_while_it_is_made() -> None:
+    made: list[int] = []
+
+    def content() -> Iterator[bytes]:
+        for number in range(20):
+            made.append(number)
+            yield bytes([number]) * 100_000
+
+    next(zip_chunks([("long.zip", content())]))
+    assert len(made) < 3
