@@ -123,8 +123,8 @@ TERMS = {
     "draws": "Units of each species in each draw of the labels, for statistics of one's own.",
     "standardised": "What the metric would be at a sample coverage of 0.8 (Chao & Jost 2012), by the Hill numbers "
     "at that coverage; in the summary of a day these stand among the confidence_intervals, as hill_q0_standardised "
-    "and so on. Days with unequal numbers of photos can be compared by it. Absent where the day would need more than "
-    "twice its units.",
+    "and so on. Days with unequal numbers of photos can be compared by it. Absent where the day would need more "
+    "than twice its units.",
     "ranks": "The same for genera and families, with the units that are known to that rank only.",
     "too_few": "no_plants, few_plants (under 5 known units), low_coverage (under 0.5), or null: why there are no "
     "intervals.",
