@@ -33,7 +33,7 @@ from lib.seasons import (
     seasonal_test,
     verdict_of,
 )
-from lib.store.records import DayRow
+from lib.store.records import MINIMUM_UNITS, DayRow
 
 LEVEL = 0.95
 # Below it neither the autocorrelation nor the normal approximation can be relied upon.
@@ -41,7 +41,8 @@ MINIMUM_DAYS = 10
 # Days that cling together more than this cannot be told from a course that wanders without end.
 STRONGEST = 0.95
 _ROUNDING = 1e-9
-# What these metrics tell is the effort: leaving out the days with little of it would falsify them.
+# What these metrics tell is the effort: leaving out the days with little of it would falsify them. Coverage needs a
+# few plants all the same, to be estimated at all.
 EFFORT_METRICS = ("total_images", "coverage_estimate")
 
 
@@ -172,6 +173,8 @@ def usable(rows: Sequence[DayRow], metric: str) -> tuple[list[Point], LeftOut]:
         value = value_of(row, metric)
         if metric not in EFFORT_METRICS and row.effort != "ok":
             left_out[row.effort] += 1
+        elif metric == "coverage_estimate" and value is not None and row.plants < MINIMUM_UNITS:
+            left_out["low"] += 1  # a single plant says that all there is was seen
         elif value is None:
             left_out["undefined"] += 1
         else:

@@ -62,11 +62,14 @@ class DayRow:
     inputs_digest: str = ""
 
     @property
+    def plants(self) -> float:
+        """Units of a known species: expected where the labels were drawn, else as labelled."""
+        return sum(self.species_counts.values()) if self.known_units is None else self.known_units
+
+    @property
     def effort(self) -> str:
         """`none` without a photo that counts, `low` when too few to compare days by, else `ok`."""
-        units = self.known_units
-        if units is None:
-            units = sum(self.species_counts.values())
+        units = self.plants
         if units < LEAST_UNITS:
             return "none"
         return (

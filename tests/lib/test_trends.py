@@ -47,11 +47,17 @@ class TestUsable:
     def test_what_tells_of_the_effort_is_of_all_days(self, metric: str) -> None:
         rows = [
             day(0, 1.0, total_images=3, coverage_estimate=0.1),
-            day(1, 1.0, total_images=9, coverage_estimate=0.9, species_counts={"Poa annua": 1}),
+            day(1, 1.0, total_images=9, coverage_estimate=0.9, species_counts={"Poa annua": 5}),
         ]
         points, left_out = usable(rows, metric)
         assert len(points) == 2
         assert left_out == trends.LeftOut(0, 0, 0)
+
+    def test_the_coverage_of_a_single_plant_tells_nothing(self) -> None:
+        rows = [day(0, 1.0, coverage_estimate=1.0, known_units=1.0), day(1, 1.0, coverage_estimate=0.8)]
+        points, left_out = usable(rows, "coverage_estimate")
+        assert [point.value for point in points] == [0.8]
+        assert left_out == trends.LeftOut(none=0, low=1, undefined=0)
 
 
 class TestBuild:
