@@ -5,17 +5,16 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lib.clusters import plants_in
 from lib.diversity.label_draws import KEPT, Candidates
 from lib.photos.duplicates import Membership
 from lib.store.records import NOT_A_PLANT, Photo, Prediction
 from lib.taxa import family_of
-
-UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +63,11 @@ class Evidence:
 
 def plants_of(photos: Sequence[Photo], memberships: Sequence[Membership]) -> list[Plant]:
     """One plant a cluster, in the order of the clusters' first photos; more where people saw different things."""
-    members: dict[tuple[int, int], list[tuple[Photo, bool]]] = defaultdict(list)
+    members: dict[tuple[int, int], list[Photo]] = defaultdict(list)
     for photo, membership in zip(photos, memberships, strict=True):
-        members[photo.session_id, membership.cluster_id].append((photo, membership.is_representative))
+        if photo.is_representative != membership.is_representative:
+            photo = replace(photo, is_representative=membership.is_representative)
+        members[photo.session_id, membership.cluster_id].append(photo)
     return [plant for each in members.values() for plant in _plants_of(each)]
 
 
@@ -183,23 +184,19 @@ def _coarse(plant: Plant) -> list[tuple[str, str]]:
     return [("family", taxon)] if plant.level == "family" else []
 
 
-def _plants_of(members: Sequence[tuple[Photo, bool]]) -> list[Plant]:
-    """The plants of one cluster. Photos that people gave different labels show different plants, however alike."""
-    predictions = tuple(photo.prediction for photo, _ in members if photo.prediction is not None)
-    by_people = {
-        photo.label: photo.label_level
-        for photo, _ in members
-        if photo.label_source == "human" and photo.label is not None
-    }
-    if len(by_people) > 1:
-        by_people.pop(UNKNOWN, None)  # it contradicts nothing that another photo of the plant could tell
-    if by_people:
-        return [Plant(label, level, 1.0, True, predictions) for label, level in by_people.items()]
-    labelled = [member for member in members if member[0].label is not None]
-    if not labelled:
-        return [Plant(None, None, 0.0)]
-    best, _ = max(labelled, key=lambda member: (member[1], member[0].quality_score or 0.0, -member[0].id))
-    return [Plant(best.label, best.label_level, _confidence(best), False, predictions)]
+def _plants_of(members: Sequence[Photo]) -> list[Plant]:
+    """The plants of one cluster; what the model says of any of its photos it says of each."""
+    predictions = tuple(photo.prediction for photo in members if photo.prediction is not None)
+    return [
+        Plant(
+            shown.photo.label,
+            shown.photo.label_level,
+            1.0 if shown.by_person else _confidence(shown.photo),
+            shown.by_person,
+            predictions,
+        )
+        for shown in plants_in(members)
+    ]
 
 
 def _confidence(photo: Photo) -> float:

@@ -11,6 +11,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from lib.diversity.asymptotic_diversity import tail
+from lib.diversity.sample import singleton_rarity, unseen_species
+
 Rows = NDArray[np.int64]
 Column = NDArray[np.float64]
 
@@ -37,18 +40,11 @@ class Resamples:
 
     def unseen(self) -> Column:
         """Species not seen, as Chao1 estimates them."""
-        k = (self.n - 1) / self.n
-        with np.errstate(divide="ignore", invalid="ignore"):
-            several = self.once**2 / (2 * self.twice)
-        return np.asarray(k * np.where(self.twice > 0, several, self.once * (self.once - 1) / 2))
+        return unseen_species(self.n, self.once, self.twice)
 
     def rarity(self) -> Column:
         """Chao and Jost's A of every row: how frequent a species seen once is on average; 1 without one."""
-        n = self.n
-        with np.errstate(divide="ignore", invalid="ignore"):
-            two = 2 * self.twice / ((n - 1) * self.once + 2 * self.twice)
-            none = 2 / ((n - 1) * (self.once - 1) + 2)
-        return np.where(self.once == 0, 1.0, np.where(self.twice > 0, two, none))
+        return singleton_rarity(self.n, self.once, self.twice)
 
     def coverage(self) -> Column:
         """Chao and Jost's coverage of every row."""
@@ -97,13 +93,11 @@ class Resamples:
         return np.asarray(np.maximum(found, 1.0))
 
     def _entropy_tail(self) -> Column:
-        """What the unseen species add to the entropy: an integral of lib.diversity.asymptotic_diversity.tail."""
-        rarity, place = np.unique(self.rarity(), return_inverse=True)
-        u = np.arange(math.log(min(rarity.min(), 1 / self.n)) - 40, math.log(750 / self.n) + 0.2, 0.2)
-        s = np.exp(u)
-        terms = np.exp(-self.n * s) * s / (rarity[:, None] + (1 - rarity[:, None]) * -np.expm1(-s))
-        integral = 0.2 * (terms.sum(axis=1) + terms[:, 0] / math.expm1(0.2))
-        return np.asarray(self.once / self.n * ((1 - rarity) * integral)[place.reshape(-1)])
+        """What the unseen species add to the entropy; a few dozen pairs of f1 and f2 cover a thousand rows."""
+        pairs, row = np.unique(np.stack([self.once, self.twice]), axis=1, return_inverse=True)
+        rarities = singleton_rarity(self.n, *pairs)
+        added = [tail(self.n, once, rarity, 1.0) for once, rarity in zip(pairs[0], rarities, strict=True)]
+        return np.asarray(np.array(added)[row.reshape(-1)])
 
     def _interpolated(self, x: Rows, target: float) -> Column:
         n = self.n
@@ -124,13 +118,10 @@ class Resamples:
             high = np.where(gap & enough, middle, high)
             low = np.where(gap & ~enough, middle, low)
         below = coverage_at(low)
-        above = np.where(high == n, self._full_coverage(x), coverage_at(high))
+        above = np.where(high == n, Resamples(x).coverage(), coverage_at(high))
         share = np.where(below >= target, 0.0, (target - below) / np.where(above > below, above - below, 1.0))
         share = np.clip(share, 0.0, 1.0)[:, None]
         return np.asarray((1 - share) * self._hills_at(x, low, logs) + share * self._hills_at(x, high, logs))
-
-    def _full_coverage(self, x: Rows) -> Column:
-        return Resamples(x).coverage()
 
     def _hills_at(self, x: Rows, size: Rows, logs: Column) -> Column:
         """Hill numbers of orders 0, 1, 2 expected in `size` (R,) of the n individuals, (R, 3)."""

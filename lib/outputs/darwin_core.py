@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from lib.clusters import plants_in
 from lib.definitions import TERMS
 from lib.outputs import darwin_core_documents as documents
 from lib.outputs.csvw import Provenance
@@ -284,28 +285,7 @@ def units(photos: Sequence[Photo]) -> list[Unit]:
     for photo in photos:
         key = (photo.session_id, photo.id if photo.cluster_id is None else photo.cluster_id)
         groups.setdefault(key, []).append(photo)
-    found = []
-    for members in groups.values():
-        by_people = {
-            photo.label: [
-                each for each in members if each.label == photo.label and each.label_source == "human"
-            ]
-            for photo in members
-            if photo.label_source == "human" and photo.label is not None
-        }
-        if len(by_people) > 1:
-            by_people.pop("unknown", None)
-        if by_people:
-            found += [
-                Unit(_best(each), each if len(by_people) > 1 else members) for each in by_people.values()
-            ]
-        else:
-            found.append(Unit(_best([photo for photo in members if photo.label] or members), members))
-    return found
-
-
-def _best(photos: Sequence[Photo]) -> Photo:
-    return max(photos, key=lambda photo: (photo.is_representative, photo.quality_score or 0.0, -photo.id))
+    return [Unit(shown.photo, shown.photos) for members in groups.values() for shown in plants_in(members)]
 
 
 def _event(survey: Survey) -> Sequence[object]:
