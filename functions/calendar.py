@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -12,10 +11,7 @@ from lib import calendars
 from lib.calendars import Calendar
 from lib.dispatcher import Call
 from lib.operations import operation
-from lib.scope import Identifier, Year, check_session
-from lib.store.records import METRICS
-
-MetricName = Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(METRICS)})]
+from lib.scope import Identifier, MetricName, Year, check_session
 
 
 class Path(msgspec.Struct):

@@ -13,7 +13,7 @@ from lib.contrasts import Dissimilarity, GammaAlphaBeta, Standardised
 from lib.dispatcher import Call
 from lib.operations import operation
 from lib.problems import FieldError, invalid, malformed, not_found
-from lib.scope import Identifier
+from lib.scope import Identifier, MetricName
 from lib.sides import Side
 from lib.species_changes import SpeciesChanges
 from lib.store.records import METRICS, DayRow
@@ -30,7 +30,6 @@ SideText = Annotated[
         examples=["2025-06-01..2025-06-30", "2025", "session:12"],
     ),
 ]
-MetricName = Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(METRICS)})]
 
 
 class Query(msgspec.Struct):

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import msgspec
 
 from lib import calendars, trends
 from lib.dispatcher import Call
 from lib.operations import operation
 from lib.problems import malformed
-from lib.scope import Period, rows_of
+from lib.scope import MetricName, Period, rows_of
 from lib.seasons import Point, Season, SeasonalTest, SeasonLength, SeasonOfYear, Verdict
 from lib.store.records import METRICS
 from lib.trends import Autocorrelation, LeftOut, Line, Slope, TrendTest
-
-MetricName = Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(METRICS)})]
 
 
 class Query(Period):

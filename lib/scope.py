@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 
 from lib.problems import invalid, malformed, not_found
+from lib.store.records import METRICS
 
 if TYPE_CHECKING:
     from lib.store.interface import ReadStore
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 Identifier = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1, description="A number from an earlier answer.")]
 Year = Annotated[int, msgspec.Meta(ge=1900, le=2200)]
+MetricName = Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(METRICS)})]
 
 
 class IdPath(msgspec.Struct):

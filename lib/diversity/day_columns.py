@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lib.diversity.day_estimate import STANDARD_COVERAGE, DayEstimate, estimate_counts
+from lib.diversity.day_estimate import DayEstimate, estimate_counts
+from lib.diversity.labelling_samples import STANDARD_COVERAGE
 from lib.diversity.richness_estimators import Estimate
 
 INTERVAL_LEVEL = 0.95

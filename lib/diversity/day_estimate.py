@@ -8,27 +8,23 @@ the labellings say is pooled by Rubin's rules.
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import NormalDist
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lib.diversity.bootstrap import CommunityShares, community_samples, community_shares
 from lib.diversity.label_draws import Candidates, draw_labels, keep_likeliest
+from lib.diversity.labelling_samples import STANDARD_COVERAGE, LabellingSamples, evenness, of_one_size
 from lib.diversity.pooling import pool, total_variance
 from lib.diversity.resamples import Resamples
 from lib.diversity.richness_estimators import Estimate, chao1
 
-STANDARD_COVERAGE = 0.8  # days of different effort are compared at this coverage
 LEAST_UNITS = 0.5  # expected plants of known class: with fewer there is none, and nothing has a value
 FEWEST_UNITS = 5  # below, no interval means anything: see `too_few`
 LEAST_COVERAGE = 0.5
 DRAWS = 20
-RESAMPLES = 50  # bootstrap samples for each labelling: a thousand in all
 _TAILS = (0.025, 0.975)
 _Z = NormalDist().inv_cdf(_TAILS[1])
 _ROUNDING = 1e-3  # probabilities come as float32, or with four digits
@@ -137,11 +133,14 @@ def estimate_day(
         classes=classes,
         draws=counts,
     )
-    return _estimated(made, generator)
+    return _estimated(made, generator, _all_intervals)
 
 
 def estimate_counts(draws: NDArray[np.int64], seed: int = 0) -> DayEstimate:
-    """As `day_estimate`, from labellings that are known already: whole counts (D, C), one column a class."""
+    """As `day_estimate`, from labellings that are known already: whole counts (D, C), one column a class.
+
+    With the intervals of richness and Hill numbers 1 and 2 only.
+    """
     size = draws.shape[1]
     totals = draws.sum(axis=1)
     units = int(totals.max(initial=0))
@@ -154,27 +153,31 @@ def estimate_counts(draws: NDArray[np.int64], seed: int = 0) -> DayEstimate:
         classes=np.arange(size),
         draws=draws,
     )
-    return _estimated(made, np.random.default_rng(seed))
+    return _estimated(made, np.random.default_rng(seed), _hill_intervals)
 
 
-def _estimated(made: DayEstimate, generator: np.random.Generator) -> DayEstimate:
+def _estimated(
+    made: DayEstimate,
+    generator: np.random.Generator,
+    intervals: Callable[[DayEstimate, _Points, LabellingSamples], DayEstimate],
+) -> DayEstimate:
     """The estimate with what its labellings come to; those without a plant of known class say nothing."""
     counts = made.draws[made.draws.any(axis=1)]
     if not len(counts) or made.units - made.unknown < LEAST_UNITS:
         return made
     points = _points(counts)
     made = replace(made, values=points.means(), too_few=_too_few(made.units - made.unknown, points))
-    return made if made.too_few else _with_intervals(made, counts, points, generator)
+    return made if made.too_few else intervals(made, points, LabellingSamples(counts, generator))
 
 
 @dataclass(frozen=True, slots=True)
 class _Points:
-    """The indices of every labelling: columns (D,) by name; `log_community` (D, 2); `standardised` (D, 3)."""
+    """The indices of every labelling: columns (D,) by name; of the community's Hill numbers 1 and 2 the logarithms
+    and their standard errors, (D, 2)."""
 
     columns: dict[str, NDArray[np.float64]]
     log_community: NDArray[np.float64]
     log_errors: NDArray[np.float64]
-    standardised: NDArray[np.float64]
 
     def means(self) -> dict[str, float]:
         return {name: float(column.mean()) for name, column in self.columns.items()}
@@ -184,10 +187,8 @@ def _points(counts: NDArray[np.int64]) -> _Points:
     """The statistics of the labellings themselves."""
     size = len(counts)
     columns = {name: np.empty(size) for name in METRICS}
-    logs, errors, standardised = np.empty((size, 2)), np.empty((size, 2)), np.empty((size, 3))
-    totals = counts.sum(axis=1)
-    for total in np.unique(totals):
-        rows = np.flatnonzero(totals == total)
+    logs, errors = np.empty((size, 2)), np.empty((size, 2))
+    for rows in of_one_size(counts):
         part = Resamples(counts[rows])
         entropy, concentration = part.entropy(), part.concentration()
         columns["richness"][rows] = part.observed
@@ -195,128 +196,66 @@ def _points(counts: NDArray[np.int64]) -> _Points:
         columns["hill_q1"][rows] = np.exp(entropy)
         columns["hill_q2"][rows] = 1 / concentration
         columns["simpson"][rows] = 1 - concentration
-        columns["pielou"][rows] = _evenness(entropy, part.observed)
+        columns["pielou"][rows] = evenness(entropy, part.observed)
         columns["chao1"][rows] = part.observed + part.unseen()
         columns["coverage"][rows] = part.coverage()
         logs[rows], errors[rows] = part.log_community(), part.log_errors()
-        standardised[rows] = part.at_coverage(STANDARD_COVERAGE)
-    return _Points(columns, logs, errors, standardised)
+    return _Points(columns, logs, errors)
 
 
-def _with_intervals(
-    made: DayEstimate, counts: NDArray[np.int64], points: _Points, generator: np.random.Generator
-) -> DayEstimate:
-    resampled = _resampled(counts, generator)
-    first, second = (
-        _hill_interval(points, resampled, order, float(made.values[name]))
-        for order, name in enumerate(("hill_q1", "hill_q2"))
-    )
+def _hill_intervals(made: DayEstimate, points: _Points, resampled: LabellingSamples) -> DayEstimate:
+    richness, first, second = _richness_and_hill(made, points, resampled)
+    return replace(made, richness=richness, hill_q1=first, hill_q2=second)
+
+
+def _all_intervals(made: DayEstimate, points: _Points, resampled: LabellingSamples) -> DayEstimate:
+    richness, first, second = _richness_and_hill(made, points, resampled)
+    columns, values = points.columns, made.values
+    uneven = resampled.evenness_errors()
     return replace(
         made,
-        richness=_richness_interval(points.columns["richness"], resampled),
+        richness=richness,
         hill_q1=first,
         hill_q2=second,
-        shannon=_mapped(first, made.values["shannon"], math.log, lambda value: 1 / value),
-        simpson=_mapped(second, made.values["simpson"], lambda value: 1 - 1 / value, lambda value: value**-2),
-        pielou=_bounded(points.columns["pielou"], resampled.evenness_bias, resampled.evenness_variance),
-        chao1=_chao1_interval(counts, points.columns["chao1"]),
-        coverage=_bounded(points.columns["coverage"], np.zeros(len(counts)), resampled.coverage_variance),
-        standardised=_standardised(points.standardised, resampled.standardised_variance),
+        shannon=_mapped(first, values["shannon"], math.log, lambda value: 1 / value),
+        simpson=_mapped(second, values["simpson"], lambda value: 1 - 1 / value, lambda value: value**-2),
+        pielou=_bounded(columns["pielou"], uneven.mean(axis=1), uneven.var(axis=1, ddof=1)),
+        chao1=_chao1_interval(resampled.counts, columns["chao1"]),
+        coverage=_bounded(columns["coverage"], 0.0, resampled.coverage_variance()),
+        standardised=_standardised(resampled.counts, resampled.standardised_variance()),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Resampled:
-    """What the bootstrap samples of every labelling say; variances are of one labelling's sampling, (D,).
-
-    `missed` (D, B): species of the community that a sample has not. `pivots` (D, B, 2): error of the logarithms
-    of Hill numbers 1 and 2 over the standard error that the sample itself shows. `standardised_variance` (D, 3)
-    of the logarithms, NaN where too few samples reach the coverage.
-    """
-
-    missed: NDArray[np.float64]
-    pivots: NDArray[np.float64]
-    richness_variance: NDArray[np.float64]
-    evenness_bias: NDArray[np.float64]
-    evenness_variance: NDArray[np.float64]
-    coverage_variance: NDArray[np.float64]
-    standardised_variance: NDArray[np.float64]
-
-
-def _resampled(counts: NDArray[np.int64], generator: np.random.Generator) -> _Resampled:
-    size = len(counts)
-    found = _Resampled(
-        missed=np.empty((size, RESAMPLES)),
-        pivots=np.empty((size, RESAMPLES, 2)),
-        richness_variance=np.empty(size),
-        evenness_bias=np.empty(size),
-        evenness_variance=np.empty(size),
-        coverage_variance=np.empty(size),
-        standardised_variance=np.empty((size, 3)),
+def _richness_and_hill(
+    made: DayEstimate, points: _Points, resampled: LabellingSamples
+) -> tuple[Estimate, Estimate, Estimate]:
+    pivots = resampled.pivots()
+    return (
+        _richness_interval(points.columns["richness"], resampled.missed()),
+        _hill_interval(points, pivots, 0, made.values["hill_q1"]),
+        _hill_interval(points, pivots, 1, made.values["hill_q2"]),
     )
-    totals = counts.sum(axis=1)
-    for total in np.unique(totals):
-        rows = np.flatnonzero(totals == total)
-        samples = [community_samples(counts[row], RESAMPLES, generator) for row in rows]
-        width = max(each.shape[1] for each in samples)
-        padded = np.zeros((len(rows), RESAMPLES, width), dtype=np.int64)
-        for place, each in enumerate(samples):
-            padded[place, :, : each.shape[1]] = each
-        communities = [community_shares(counts[row]) for row in rows]
-        _describe(found, rows, communities, Resamples(padded.reshape(-1, width)))
-    return found
 
 
-def _describe(
-    found: _Resampled, rows: NDArray[np.int64], communities: Sequence[CommunityShares], samples: Resamples
-) -> None:
-    """Fill in what the samples (rows x RESAMPLES, one after the other) of these communities say."""
-
-    def table(column: NDArray[Any]) -> NDArray[Any]:
-        return column.reshape(len(rows), RESAMPLES, *column.shape[1:])
-
-    species = np.array([len(each.seen) + each.unseen for each in communities], dtype=np.float64)
-    entropy = np.array([each.entropy() for each in communities])
-    pairs = np.array([each.concentration() for each in communities])
-    found.missed[rows] = species[:, None] - table(samples.observed)
-    found.richness_variance[rows] = table(samples.observed).var(axis=1, ddof=1)
-    # A sample of one species alone shows no error; half an individual is then the least there can be.
-    errors = np.maximum(samples.log_errors(), 0.5 / samples.n)
-    truth = np.stack([entropy, -np.log(pairs)], axis=1)
-    found.pivots[rows] = (table(samples.log_community()) - truth[:, None]) / table(errors)
-    evenness = table(_evenness(samples.entropy(), samples.observed))
-    found.evenness_bias[rows] = evenness.mean(axis=1) - _evenness(entropy, species)
-    found.evenness_variance[rows] = evenness.var(axis=1, ddof=1)
-    covered = np.stack(
-        [each.covered(there) for each, there in zip(communities, table(samples.counts), strict=True)]
-    )
-    found.coverage_variance[rows] = ((table(samples.coverage()) - covered) ** 2).mean(axis=1)
-    standardised = np.log(table(samples.at_coverage(STANDARD_COVERAGE)))
-    enough = np.isfinite(standardised).sum(axis=1) >= RESAMPLES / 2
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # columns without a finite entry
-        found.standardised_variance[rows] = np.where(enough, np.nanvar(standardised, axis=1, ddof=1), np.nan)
-
-
-def _hill_interval(points: _Points, resampled: _Resampled, order: int, value: float) -> Estimate:
+def _hill_interval(points: _Points, pivots: NDArray[np.float64], order: int, value: float) -> Estimate:
     """Bootstrap-t on the logarithm: the error of the community's estimate in terms of its standard error.
 
     The spread over labellings widens the standard error by Rubin's rules and leaves the shape as it is.
     """
     logs = points.log_community[:, order]
     spread = math.sqrt(total_variance(logs, points.log_errors[:, order] ** 2))
-    lower, upper = np.quantile(resampled.pivots[:, :, order], _TAILS)
+    lower, upper = np.quantile(pivots[:, :, order], _TAILS)
     centre = float(logs.mean())
     low, high = math.exp(centre - upper * spread), math.exp(centre - lower * spread)
     return Estimate(value, value * spread, max(1.0, min(low, value)), max(high, value))
 
 
-def _richness_interval(richness: NDArray[np.float64], resampled: _Resampled) -> Estimate:
+def _richness_interval(richness: NDArray[np.float64], missed: NDArray[np.float64]) -> Estimate:
     """No fewer species than the labellings have, and as many more as samples of such communities miss."""
     value = float(richness.mean())
     low = float(np.quantile(richness, _TAILS[0], method="lower"))
-    high = float(np.quantile(richness[:, None] + resampled.missed, _TAILS[1], method="higher"))
-    spread = math.sqrt(total_variance(richness, resampled.richness_variance))
+    high = float(np.quantile(richness[:, None] + missed, _TAILS[1], method="higher"))
+    spread = math.sqrt(total_variance(richness, missed.var(axis=1, ddof=1)))
     return Estimate(value, spread, min(low, value), max(high, value))
 
 
@@ -337,7 +276,7 @@ def _chao1_interval(counts: NDArray[np.int64], values: NDArray[np.float64]) -> E
 
 
 def _bounded(
-    values: NDArray[np.float64], bias: NDArray[np.float64], variances: NDArray[np.float64]
+    values: NDArray[np.float64], bias: NDArray[np.float64] | float, variances: NDArray[np.float64]
 ) -> Estimate:
     """Rubin's interval for a share, its bias taken out, within 0 and 1."""
     pooled = pool((values - bias).tolist(), variances.tolist())
@@ -349,9 +288,12 @@ def _bounded(
 
 
 def _standardised(
-    values: NDArray[np.float64], variances: NDArray[np.float64]
+    counts: NDArray[np.int64], variances: NDArray[np.float64]
 ) -> tuple[Estimate | None, Estimate | None, Estimate | None]:
     """Hill numbers at the standard coverage, pooled on the logarithm; None when most labellings cannot reach it."""
+    values = np.empty((len(counts), 3))
+    for rows in of_one_size(counts):
+        values[rows] = Resamples(counts[rows]).at_coverage(STANDARD_COVERAGE)
     made: list[Estimate | None] = []
     for order in range(3):
         usable = np.isfinite(values[:, order]) & np.isfinite(variances[:, order])
@@ -375,12 +317,6 @@ def _mapped(
     """The estimate of an increasing function of an estimated number."""
     low, high = to(estimate.low), to(estimate.high)
     return Estimate(value, estimate.se * slope(estimate.value), min(low, value), max(high, value))
-
-
-def _evenness(entropy: NDArray[np.float64], species: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Pielou's evenness; 1 for a single species."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(species > 1, np.minimum(entropy / np.log(species), 1.0), 1.0)
 
 
 def _too_few(plants: float, points: _Points) -> str | None:

@@ -205,3 +205,15 @@ def photo() -> Callable[..., bytes]:
         return out.getvalue()
 
     return make
+
+
+def numbers(node: Any) -> Iterator[float]:
+    """Every float in decoded JSON."""
+    if isinstance(node, dict):
+        for each in node.values():
+            yield from numbers(each)
+    elif isinstance(node, list):
+        for each in node:
+            yield from numbers(each)
+    elif isinstance(node, float):
+        yield node

@@ -8,20 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.functions.conftest import Client, Server
+from tests.functions.conftest import Client, Server, numbers
 
 YEARS = "a=2024&b=2025"
-
-
-def numbers(node: Any) -> Iterator[float]:
-    if isinstance(node, dict):
-        for each in node.values():
-            yield from numbers(each)
-    elif isinstance(node, list):
-        for each in node:
-            yield from numbers(each)
-    elif isinstance(node, float):
-        yield node
 
 
 def estimates(node: Any) -> Iterator[dict[str, float]]:

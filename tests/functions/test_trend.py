@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from lib.store.records import METRICS
-from tests.functions.conftest import Client
-
-
-def numbers(node: Any) -> Iterator[float]:
-    if isinstance(node, dict):
-        for each in node.values():
-            yield from numbers(each)
-    elif isinstance(node, list):
-        for each in node:
-            yield from numbers(each)
-    elif isinstance(node, float):
-        yield node
+from tests.functions.conftest import Client, numbers
 
 
 def test_the_sample_season_has_a_trend_to_draw(visitor: Client) -> None:

@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lib import analysis, calendars, diversity
+from lib.diversity import labelling_samples
 from lib.photos.duplicates import Membership
 from lib.plants import evidence_of, plants_of
 from lib.store import records
@@ -191,7 +192,7 @@ def test_reads_know_the_limits_of_the_statistics_without_loading_them() -> None:
         day_estimate.LEAST_COVERAGE,
         day_estimate.LEAST_UNITS,
     )
-    assert calendars.STANDARD_COVERAGE == day_estimate.STANDARD_COVERAGE
+    assert calendars.STANDARD_COVERAGE == labelling_samples.STANDARD_COVERAGE
 
 
 def test_with_too_few_plants_there_is_a_value_but_no_interval() -> None:

@@ -19,19 +19,9 @@ HANAKO = ("--username", "hanako", "--email", "hanako@farm.example")
 
 
 @pytest.fixture
-def run(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., tuple[int, str, str]]:
+def run(run_main: Callable[..., Callable[..., tuple[int, str, str]]]) -> Callable[..., tuple[int, str, str]]:
     """Runs the script's main in a folder without `.env`; exit code, stdout, stderr."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("DATABASE_URL", raising=False)
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        code = create_user.main(list(arguments))
-        printed = capsys.readouterr()
-        return code, printed.out, printed.err
-
-    return call
+    return run_main(create_user.main)
 
 
 def test_the_last_line_is_a_key_that_works(database_url: str, tmp_path: Path) -> None:

@@ -24,20 +24,9 @@ METRIC_FILES = 10
 
 
 @pytest.fixture
-def run(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., tuple[int, str, str]]:
+def run(run_main: Callable[..., Callable[..., tuple[int, str, str]]]) -> Callable[..., tuple[int, str, str]]:
     """Runs the script's main in a folder without `.env`; exit code, stdout, stderr."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: str, **settings: str) -> tuple[int, str, str]:
-        for name, value in settings.items():
-            monkeypatch.setenv(name, value)
-        code = export.main(list(arguments))
-        printed = capsys.readouterr()
-        return code, printed.out, printed.err
-
-    return call
+    return run_main(export.main)
 
 
 def row(day: date) -> DayRow:

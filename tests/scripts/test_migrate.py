@@ -28,19 +28,9 @@ def _environment(url: str) -> dict[str, str]:
 
 
 @pytest.fixture
-def run(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., tuple[int, str, str]]:
+def run(run_main: Callable[..., Callable[..., tuple[int, str, str]]]) -> Callable[..., tuple[int, str, str]]:
     """Runs the script's main in a folder without `.env`; exit code, stdout, stderr."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("DATABASE_URL", raising=False)
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        code = script.main(list(arguments))
-        printed = capsys.readouterr()
-        return code, printed.out, printed.err
-
-    return call
+    return run_main(script.main)
 
 
 def test_three_at_once_apply_each_migration_once_and_all_succeed(
