@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from lib.classifier import figures
 from lib.classifier.taxonomy import Label, Taxon, decide
 from scripts.training import measure
 
@@ -92,7 +93,7 @@ def fit(names: tuple[str, ...], known: Outputs, near: Sequence[Outputs], far: Ou
 
 def labels(photos: Outputs, gate: Gate, temperature: float, taxa: Sequence[Taxon]) -> list[Label]:
     """The label rule on every photo of a set."""
-    probabilities = measure.softmax(photos.logits, temperature) * gate(photos)[:, None]
+    probabilities = figures.softmax(photos.logits, temperature) * gate(photos)[:, None]
     return [decide(row, taxa) for row in probabilities.tolist()]
 
 
@@ -105,7 +106,7 @@ def levels(found: Sequence[Label]) -> dict[str, Any]:
     return {
         "n": len(found),
         "levels": {level: counts[level] for level in ("species", "genus", "family", "unknown")},
-        "species_level": measure.share(counts["species"], len(found)),
+        "species_level": figures.share(counts["species"], len(found)),
         "most_frequent_names": named.most_common(4),
     }
 
@@ -126,5 +127,5 @@ def known_photos(found: Sequence[Label], truth: Sequence[Taxon]) -> dict[str, An
     named = [pair for pair in pairs if pair[0].level != "unknown"]
     for key, chosen in (("true_of_species_level", at_species), ("true_of_named", named)):
         true = right([label for label, _ in chosen], [taxon for _, taxon in chosen])
-        summary[key] = measure.share(true, len(chosen))
+        summary[key] = figures.share(true, len(chosen))
     return summary

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from lib.classifier import figures
 from lib.classifier.taxonomy import Taxon
 from scripts.training import domain_fit, export, fit, measure, negatives, photos, strangers, write
 from scripts.training.domain_fit import Gate, Outputs
@@ -241,11 +242,11 @@ def compare(
         val_logits, _ = export.outputs(file, data.pixels[side == 1], size)
         logits, _ = export.outputs(file, data.pixels[side == 2], size)
         temperature = measure.fit_temperature(val_logits, data.labels[side == 1])
-        probabilities = measure.softmax(logits, temperature)
+        probabilities = figures.softmax(logits, temperature)
         predicted[name] = logits.argmax(1)
         result[name] = {
-            "top_1": measure.top_k(probabilities, data.labels[side == 2], 1) / len(logits),
-            "calibration_error": measure.calibration_error(probabilities, data.labels[side == 2]),
+            "top_1": figures.top_k(probabilities, data.labels[side == 2], 1) / len(logits),
+            "calibration_error": figures.calibration_error(probabilities, data.labels[side == 2]),
             "bytes": file.stat().st_size,
         }
     result["agreement"] = float((predicted["float32"] == predicted["int8"]).mean())
@@ -261,26 +262,26 @@ def known_species(
     test: Outputs, labels: np.ndarray, temperature: float, gate: Gate, taxa: list[Taxon]
 ) -> dict[str, Any]:
     """The shipped file's figures on the test photos."""
-    plain, warm = measure.softmax(test.logits), measure.softmax(test.logits, temperature)
+    plain, warm = figures.softmax(test.logits), figures.softmax(test.logits, temperature)
     predicted = warm.argmax(1)
     n = len(labels)
     truth = [taxa[i] for i in labels]
     return {
-        "top_1": measure.share(measure.top_k(warm, labels, 1), n),
-        "top_5": measure.share(measure.top_k(warm, labels, 5), n),
+        "top_1": figures.share(figures.top_k(warm, labels, 1), n),
+        "top_5": figures.share(figures.top_k(warm, labels, 5), n),
         "recall": {
-            taxon.species: measure.share(*found)
-            for taxon, found in zip(taxa, measure.recalls(predicted, labels, len(taxa)), strict=True)
+            taxon.species: figures.share(*found)
+            for taxon, found in zip(taxa, figures.recalls(predicted, labels, len(taxa)), strict=True)
         },
         "confusions": [
             {"true": taxa[t].species, "named": taxa[p].species, "count": count}
-            for t, p, count in measure.confusions(predicted, labels, len(taxa))
+            for t, p, count in figures.confusions(predicted, labels, len(taxa))
         ],
         "temperature": temperature,
         "calibration_error": {
-            "before": measure.calibration_error(plain, labels),
-            "after": measure.calibration_error(warm, labels),
-            "with_in_domain_probability": measure.calibration_error(warm * gate(test)[:, None], labels),
+            "before": figures.calibration_error(plain, labels),
+            "after": figures.calibration_error(warm, labels),
+            "with_in_domain_probability": figures.calibration_error(warm * gate(test)[:, None], labels),
         },
         "labels_without_gate": domain_fit.known_photos(
             domain_fit.labels(test, Gate(), temperature, taxa), truth

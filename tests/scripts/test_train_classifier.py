@@ -9,10 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image
 
+from lib.classifier import figures
 from lib.classifier.taxonomy import Taxon
 from scripts.training import card, domain_fit, measure, negatives, photos, strangers
 
@@ -25,7 +24,7 @@ def logits_of_truth(n: int, classes: int, sharpness: float, seed: int = 3) -> tu
     """
     generator = np.random.default_rng(seed)
     z = generator.normal(0, 2, (n, classes))
-    p = measure.softmax(z)
+    p = figures.softmax(z)
     labels = (p.cumsum(1) > generator.random((n, 1))).argmax(1)
     return z * sharpness, labels
 
@@ -38,40 +37,10 @@ def test_the_fitted_temperature_undoes_overconfidence(sharpness: float) -> None:
 
 def test_calibration_error_falls_with_the_right_temperature_and_is_large_when_overconfident() -> None:
     logits, labels = logits_of_truth(20_000, 5, 3.0)
-    before = measure.calibration_error(measure.softmax(logits), labels)
-    after = measure.calibration_error(measure.softmax(logits, 3.0), labels)
+    before = figures.calibration_error(figures.softmax(logits), labels)
+    after = figures.calibration_error(figures.softmax(logits, 3.0), labels)
     assert before > 0.1
     assert after < 0.02
-
-
-def test_calibration_error_of_one_bin_by_hand() -> None:
-    probabilities = np.array([[0.9, 0.1], [0.9, 0.1], [0.9, 0.1], [0.9, 0.1]])
-    assert measure.calibration_error(probabilities, np.array([0, 0, 0, 1])) == pytest.approx(0.15)
-
-
-def test_wilson_matches_published_values() -> None:
-    # Newcombe 1998, table I, method 3: 81/263 and 0/20.
-    assert measure.wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
-    assert measure.wilson(0, 20) == pytest.approx((0.0, 0.1611), abs=5e-5)
-    assert measure.wilson(0, 0) == (0.0, 1.0)
-
-
-@given(st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
-def test_wilson_holds_the_share_and_stays_within_bounds(pair: tuple[int, int]) -> None:
-    low, high = measure.wilson(*pair)
-    assert 0 <= low <= pair[0] / pair[1] + 1e-12
-    assert pair[0] / pair[1] - 1e-12 <= high <= 1
-
-
-def test_top_k_counts_labels_among_the_likeliest() -> None:
-    probabilities = np.array([[0.6, 0.3, 0.1], [0.2, 0.3, 0.5]])
-    assert [measure.top_k(probabilities, np.array([1, 0]), k) for k in (1, 2, 3)] == [0, 1, 2]
-
-
-def test_recalls_and_confusions_by_hand() -> None:
-    predicted, labels = np.array([0, 1, 1, 2, 1]), np.array([0, 0, 0, 2, 2])
-    assert measure.recalls(predicted, labels, 3) == [(1, 3), (0, 0), (1, 2)]
-    assert measure.confusions(predicted, labels, 3) == [(0, 1, 2), (2, 1, 1)]
 
 
 def test_the_logistic_fit_finds_the_parameters_it_was_drawn_from() -> None:
@@ -289,5 +258,5 @@ def test_the_shipped_card_is_what_its_figures_say() -> None:
 
 
 def test_intervals_and_absent_figures_are_printed_plainly() -> None:
-    assert card.interval(measure.share(9, 10)) == "90.0 % (59.6 to 98.2)"
-    assert card.interval(measure.share(0, 0)) == "– (0.0 to 100.0)"
+    assert card.interval(figures.share(9, 10)) == "90.0 % (59.6 to 98.2)"
+    assert card.interval(figures.share(0, 0)) == "– (0.0 to 100.0)"
