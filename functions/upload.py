@@ -95,7 +95,7 @@ def post(call: Call) -> Uploaded:
 def _upload(
     call: Call, session: Session | None, day: date | None, incoming: list[Incoming]
 ) -> tuple[int, bytes]:
-    intake = Intake(call.mine, call.services.photos, call.settings.model_dir)
+    intake = Intake(call.mine, call.services.photos, call.services.recogniser)
     receipt = intake.receive(session, day, incoming, call.settings.site_timezone)
     session_id = receipt.session_id
     if session_id is None:

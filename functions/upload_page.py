@@ -78,7 +78,7 @@ def post(call: Call) -> Response:
 
     from lib.intake import Incoming, Intake  # brings NumPy and Pillow, which the form alone does not need
 
-    intake = Intake(owner, call.services.photos, call.settings.model_dir)
+    intake = Intake(owner, call.services.photos, call.services.recogniser)
     sent = [Incoming(each.filename or "", each.stream) for each in files]
     receipt = intake.receive(session, day, sent, call.settings.site_timezone)
     taken = sum(outcome.photo is not None for outcome in receipt.outcomes)

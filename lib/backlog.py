@@ -7,12 +7,12 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from lib import analysis
 from lib.intake import Intake
 from lib.photos.storage import PhotoFiles
 from lib.problems import Problem
+from lib.recognition import Recogniser
 from lib.store.database import DatabaseStore
 
 LOG = logging.getLogger("weeds.backlog")
@@ -33,7 +33,7 @@ class Work:
 def process(
     store: DatabaseStore,
     files: PhotoFiles,
-    model_dir: Path,
+    recogniser: Recogniser,
     limit: int | None = None,
     progress: Callable[[int], None] = lambda done: None,
 ) -> Work:
@@ -56,7 +56,7 @@ def process(
             after = photo.id
             mine = store.for_user(user_id)
             try:
-                problem = Intake(mine, files, model_dir).classify(photo)
+                problem = Intake(mine, files, recogniser).classify(photo)
             except Problem as refused:
                 if refused.status != 404:
                     raise
@@ -90,10 +90,10 @@ def refresh_days(store: DatabaseStore) -> int:
 class Backlog:
     """One background thread at most, started when a request is over and only while there is work."""
 
-    def __init__(self, store: DatabaseStore, files: PhotoFiles, model_dir: Path) -> None:
+    def __init__(self, store: DatabaseStore, files: PhotoFiles, recogniser: Recogniser) -> None:
         self._store = store
         self._files = files
-        self._model_dir = model_dir
+        self._recogniser = recogniser
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._gave_up = float("-inf")
@@ -112,7 +112,7 @@ class Backlog:
     def _run(self) -> None:
         try:
             with self._store.connection():
-                work = process(self._store, self._files, self._model_dir)
+                work = process(self._store, self._files, self._recogniser)
                 work.days += refresh_days(self._store)
             if work.failed and not work.classified and self._store.waiting():
                 # Files are missing, perhaps a whole disk: looking for them each minute would only fill the log.

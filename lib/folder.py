@@ -23,6 +23,7 @@ from lib.photos.exif import capture_day
 from lib.photos.identify import MAX_BYTES, inspect
 from lib.predictions import prediction_record
 from lib.problems import Problem
+from lib.recognition import Recogniser
 from lib.store.files import FileStore
 from lib.store.records import METRICS, Photo
 
@@ -83,7 +84,7 @@ def find(data_dir: Path) -> Found:
 def analyse(
     found: Found,
     output_dir: Path,
-    model_dir: Path,
+    recogniser: Recogniser,
     timezone: str,
     progress: Callable[[int], Any] = lambda files: None,
 ) -> Report:
@@ -95,13 +96,13 @@ def analyse(
     all days, that earlier runs made of this folder and that no photo stands behind any more are removed.
     Raises ModelUnavailable, or OSError when a file cannot be written.
     """
-    model, digest = _model(model_dir)
+    model, digest = _model(recogniser.model_dir)
     report = Report()
     analysed: list[tables.AnalysedDay] = []
     for day, files in found.days.items():
         cache = PhotoCache(output_dir, day, [CACHE_VERSION, digest, timezone, str(found.data_dir.resolve())])
         try:
-            photos = _photos(day, files, cache, model_dir, timezone, report, progress)
+            photos = _photos(day, files, cache, recogniser, timezone, report, progress)
         finally:
             cache.save()  # also when stopped: what the model said is not asked for again
         if photos:
@@ -121,7 +122,7 @@ def _photos(
     day: date,
     files: Iterable[Path],
     cache: PhotoCache,
-    model_dir: Path,
+    recogniser: Recogniser,
     timezone: str,
     report: Report,
     progress: Callable[[int], Any],
@@ -144,7 +145,7 @@ def _photos(
             facts = cache.facts.get(known)
             fresh = facts is None
             if facts is None:
-                facts = _look(data if data is not None else _read(path), path.name, day, model_dir, timezone)
+                facts = _look(data if data is not None else _read(path), path.name, day, recogniser, timezone)
         except OSError as error:
             report.refused.append((shown, f"it cannot be read: {error.strerror}"))
             progress(1)
@@ -168,7 +169,7 @@ def _photos(
     return photos
 
 
-def _look(data: bytes, name: str, day: date, model_dir: Path, timezone: str) -> dict[str, Any]:
+def _look(data: bytes, name: str, day: date, recogniser: Recogniser, timezone: str) -> dict[str, Any]:
     """Everything that depends on the bytes of a photo and the model, as JSON has it; or why it is refused."""
     try:
         header = inspect(data, name)
@@ -177,9 +178,8 @@ def _look(data: bytes, name: str, day: date, model_dir: Path, timezone: str) -> 
         return {"refused": problem.errors[0]["reason"] if problem.errors else problem.detail}
     now = datetime.now(UTC)
     capture = capture_day(header.exif, timezone, day, now)
-    model = classifier.get(model_dir)
-    said = model.classify(decoded.image)
-    prediction = prediction_record(said, model.name)
+    said = recogniser.classify(decoded.image)
+    prediction = prediction_record(said)
     return {
         "captured_at": capture.captured_at.isoformat() if capture.captured_at else None,
         "taken_on": None if capture.flagged else capture.date.isoformat(),

@@ -5,11 +5,10 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import IO
 
 from PIL import Image
@@ -22,6 +21,7 @@ from lib.photos.identify import MAX_BYTES, inspect, shown_name
 from lib.photos.storage import PhotoFiles
 from lib.predictions import prediction_record
 from lib.problems import Problem
+from lib.recognition import Recogniser
 from lib.store.database import UserStore
 from lib.store.records import DayRow, NewPhoto, Photo, Session
 
@@ -78,28 +78,34 @@ class Receipt:
 
 
 class Intake:
-    """Takes photos for one user; `model_dir` is the model folder that names them."""
+    """Takes photos for one user; `recogniser` names them."""
 
-    def __init__(self, store: UserStore, files: PhotoFiles, model_dir: Path) -> None:
+    def __init__(self, store: UserStore, files: PhotoFiles, recogniser: Recogniser) -> None:
         self.store = store
         self.files = files
-        self.model_dir = model_dir
+        self.recogniser = recogniser
 
     def receive(
-        self, session: Session | None, form_date: date | None, incoming: Iterable[Incoming], timezone: str
+        self,
+        session: Session | None,
+        form_date: date | None,
+        incoming: Iterable[Incoming],
+        timezone: str,
+        abandoned: Callable[[], bool] | None = None,
     ) -> Receipt:
         """Take every file that is a photo; the others are refused one by one, each with its reason.
 
         Without a session, the first photo that can be taken makes one in the site's `timezone` (IANA).
         A photo is on disk and in the database before it is classified, so that a crash at any instant loses none
-        that was acknowledged. Whatever ends the work early, the days touched so far are analysed.
+        that was acknowledged. Whatever ends the work early, the days touched so far are analysed. `abandoned` says
+        whether the sender is gone: photos then wait for the backlog instead of the model.
         """
         started = time.monotonic()
         receipt = Receipt()
         touched: set[date] = set()
         try:
             for each in incoming:
-                outcome = self._take(session, form_date, each, timezone)
+                outcome = self._take(session, form_date, each, timezone, abandoned)
                 receipt.outcomes.append(outcome)
                 if outcome.photo is not None:
                     touched.add(outcome.photo.date)
@@ -120,19 +126,25 @@ class Intake:
         receipt.seconds = time.monotonic() - started
         return receipt
 
-    def classify(self, photo: Photo, image: Image.Image | None = None) -> Problem | None:
+    def classify(
+        self,
+        photo: Photo,
+        image: Image.Image | None = None,
+        session: Session | None = None,
+        abandoned: Callable[[], bool] | None = None,
+    ) -> Problem | None:
         """Ask the model about a stored photo and keep its answer; the problem says why there is none.
 
         A photo that cannot be decoded, or that the model fails on, is marked as processed without a prediction, so
         that it is not tried for ever. One that waits for the model, or whose file is missing, stays unprocessed:
-        the model or the disk may come back.
+        the model or the disk may come back. `session` is the photo's own, looked up when not given.
         """
+        session = session or self.store.session(photo.session_id)
         try:
             if image is None:
                 with self.files.open(photo.path) as stored:
                     image = decode(stored.read(), filename=photo.original_filename).image
-            model = classifier.get(self.model_dir)
-            found = model.classify(image)
+            found = self.recogniser.classify(image, session, abandoned)
         except classifier.ModelUnavailable as error:
             LOG.warning("no model: %s", error)
             return _waiting("The photo is kept. It is not classified yet, because no model can be loaded.")
@@ -145,13 +157,16 @@ class Intake:
             LOG.exception("photo %d cannot be classified", photo.id)
             self.store.mark_failed(photo.id)
             return error if isinstance(error, Problem) else _failed()
-        self.store.save_prediction(
-            photo.id, prediction_record(found, model.name), found.label, found.label_level
-        )
+        self.store.save_prediction(photo.id, prediction_record(found), found.label, found.label_level)
         return None
 
     def _take(
-        self, session: Session | None, form_date: date | None, incoming: Incoming, timezone: str
+        self,
+        session: Session | None,
+        form_date: date | None,
+        incoming: Incoming,
+        timezone: str,
+        abandoned: Callable[[], bool] | None,
     ) -> Outcome:
         name = shown_name(incoming.filename)
         try:
@@ -160,7 +175,7 @@ class Intake:
             digest = hashlib.sha256(data).hexdigest()
             known = self.store.photo_by_digest(session.id, digest) if session else None
             if known is not None:
-                return self._duplicate(name, known)
+                return self._duplicate(name, known, abandoned)
             decoded = decode(data, filename=name, header=header)
             session = session or self.store.default_session(timezone)
             captured = capture_day(header.exif, session.timezone, form_date, datetime.now(UTC))
@@ -185,15 +200,15 @@ class Intake:
             return Outcome(name, "rejected", problem=problem)
         if not created:  # the same bytes came in beside this request
             self.files.delete(path)
-            return self._duplicate(name, photo)
+            return self._duplicate(name, photo, abandoned)
         waiting = None
         with _deleted_meanwhile():
-            waiting = self.classify(photo, decoded.image)
+            waiting = self.classify(photo, decoded.image, session, abandoned)
         return Outcome(name, "created", photo, waiting)
 
-    def _duplicate(self, name: str, photo: Photo) -> Outcome:
+    def _duplicate(self, name: str, photo: Photo, abandoned: Callable[[], bool] | None) -> Outcome:
         """Sending a photo again is also how a person asks again about one that is not classified yet."""
-        problem = None if photo.is_processed else self.classify(photo)
+        problem = None if photo.is_processed else self.classify(photo, abandoned=abandoned)
         return Outcome(name, "duplicate", photo, problem)
 
     def _renewed(self, outcome: Outcome) -> Outcome:

@@ -8,11 +8,11 @@ from lib.classifier import Classification
 from lib.store.records import Prediction
 
 
-def prediction_record(said: Classification, model_name: str) -> Prediction:
-    """The record of what the model of that name said just now."""
+def prediction_record(said: Classification) -> Prediction:
+    """The record of what a model said just now."""
     best = said.predictions[0] if said.predictions else None
     return Prediction(
-        model_name=model_name,
+        model_name=said.model_name,
         processing_time=said.seconds,
         timestamp=datetime.now(UTC),
         predictions=[

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lib.config import Settings
     from lib.photos.storage import PhotoFiles
     from lib.rates import RateLimiter
+    from lib.recognition import Recogniser
     from lib.store.database import DatabaseStore
     from lib.store.files import FileStore
     from lib.store.interface import ReadStore
@@ -36,6 +37,7 @@ class Services:
         self._browser: BrowserSession | None = None
         self._rates: RateLimiter | None = None
         self._photos: PhotoFiles | None = None
+        self._recogniser: Recogniser | None = None
         self._backlog: Backlog | None = None
         self._looked = float("-inf")
 
@@ -88,14 +90,24 @@ class Services:
             return self._photos
 
     @property
+    def recogniser(self) -> Recogniser:
+        """What names the plants in photos; the model itself loads with the first one."""
+        with self._lock:
+            if self._recogniser is None:
+                from lib.recognition import Recogniser
+
+                self._recogniser = Recogniser(self.settings.model_dir)
+            return self._recogniser
+
+    @property
     def backlog(self) -> Backlog:
         """What works off the photos that wait for the model."""
-        database, photos = self.database, self.photos
+        database, photos, recogniser = self.database, self.photos, self.recogniser
         with self._lock:
             if self._backlog is None:
                 from lib.backlog import Backlog
 
-                self._backlog = Backlog(database, photos, self.settings.model_dir)
+                self._backlog = Backlog(database, photos, recogniser)
             return self._backlog
 
     def look_for_waiting_work(self) -> None:

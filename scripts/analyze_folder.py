@@ -52,13 +52,14 @@ def _run(data_dir: Path, output_dir: Path, model_dir: Path, timezone: str) -> in
 
     from lib import folder
     from lib.classifier import ModelUnavailable
+    from lib.recognition import Recogniser
 
     found = folder.find(data_dir)
     for name in found.ignored:
         print(f"passed over {name}: not a folder named YYYY-MM-DD", file=sys.stderr)
     try:
         with tqdm(total=found.files, unit="photo", disable=not sys.stderr.isatty()) as bar:
-            report = folder.analyse(found, output_dir, model_dir, timezone, bar.update)
+            report = folder.analyse(found, output_dir, Recogniser(model_dir), timezone, bar.update)
     except ModelUnavailable as error:
         print(f"No model: {error}", file=sys.stderr)
         return 1

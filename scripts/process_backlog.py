@@ -50,14 +50,16 @@ def _run(settings: config.Settings, options: argparse.Namespace) -> int:
 
     from lib import backlog
     from lib.photos.storage import PhotoFiles
+    from lib.recognition import Recogniser
     from lib.store.database import DatabaseStore
 
     assert settings.database_url is not None
     store = DatabaseStore(settings.database_url)
     files = PhotoFiles(settings.data_dir)
+    recogniser = Recogniser(settings.model_dir)
     try:
         with store.connection(), tqdm(unit="photo", disable=not sys.stderr.isatty()) as bar:
-            work = backlog.process(store, files, settings.model_dir, options.limit, bar.update)
+            work = backlog.process(store, files, recogniser, options.limit, bar.update)
             work.days += backlog.refresh_days(store)
             swept = files.sweep(store.photo_paths(), timedelta(minutes=options.grace_minutes))
             waiting = store.waiting()

@@ -53,8 +53,9 @@ class Classification:
     missing is the probability of something else. `label`, `label_level` (species, genus, family, unknown)
     and `label_confidence`: the label rule's verdict. `entropy`: natural logarithm, over all species and
     *none of these*. `mean_confidence`: mean over `predictions`. `embedding`: float32 (D,) where the model
-    has one. `seconds`: preparing the photo and asking the model. `in_domain`: probability that the photo shows one
-    of the model's species at all, which the confidences hold already. `classes`: how many species there are.
+    has one. `seconds`: preparing the photo and asking the model, whose name is `model_name`. `in_domain`:
+    probability that the photo shows one of the model's species at all, which the confidences hold already.
+    `classes`: how many species there are.
     """
 
     predictions: list[Prediction]
@@ -65,6 +66,7 @@ class Classification:
     mean_confidence: float
     embedding: np.ndarray | None
     seconds: float
+    model_name: str
     in_domain: float | None = None
     classes: int | None = None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,10 +44,18 @@ class Classifier:
         self._session = _open(self.folder / "model.onnx")
         self._outputs = self._check_shapes()
 
-    def classify(self, image: Image.Image, species: Collection[str] | None = None) -> Classification:
+    def classify(
+        self,
+        image: Image.Image,
+        species: Collection[str] | None = None,
+        place: tuple[float, float] | None = None,
+        abandoned: Callable[[], bool] | None = None,
+    ) -> Classification:
         """Name the plant in an oriented photo; `species` limits the answer to a regional list.
 
-        Photos take turns; raises Busy when too many wait. `image` is not changed.
+        `place` is the latitude and longitude where it was taken, in degrees, for models that ask for it.
+        Photos take turns; raises Busy when too many wait. `abandoned` is asked meanwhile: true when nobody
+        waits for the answer any more. `image` is not changed.
         """
         with self._line.turn():
             started = time.perf_counter()
@@ -73,6 +81,7 @@ class Classifier:
             label=label.name,
             label_level=label.level,
             label_confidence=label.confidence,
+            model_name=self.name,
             entropy=entropy(probabilities),
             mean_confidence=float(probabilities[best].mean()),
             embedding=embedding,

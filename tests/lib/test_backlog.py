@@ -12,6 +12,7 @@ from lib import backlog
 from lib.intake import Intake
 from lib.photos.storage import PhotoFiles
 from lib.problems import Problem, unavailable
+from lib.recognition import Recogniser
 from lib.store.database import DatabaseStore, UserStore
 from lib.store.records import NewPhoto, Photo, Prediction
 
@@ -72,7 +73,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> dict[int, Exception]:
 
 
 def run(store: DatabaseStore, folder: Path, limit: int | None = None) -> backlog.Work:
-    return backlog.process(store, PhotoFiles(folder), folder / "model", limit)
+    return backlog.process(store, PhotoFiles(folder), Recogniser(folder / "model"), limit)
 
 
 def test_a_limit_is_kept(
@@ -143,7 +144,7 @@ def test_a_run_in_vain_is_not_repeated_for_an_hour(
         return process(*arguments)
 
     monkeypatch.setattr("lib.backlog.process", counted)
-    works = backlog.Backlog(store, PhotoFiles(tmp_path), tmp_path / "model")
+    works = backlog.Backlog(store, PhotoFiles(tmp_path), Recogniser(tmp_path / "model"))
 
     def start() -> int:
         works.start()

@@ -20,6 +20,7 @@ from lib.classifier.model import Classifier
 from lib.config import STARTER_MODEL
 from lib.outputs import tables
 from lib.photos.identify import MAX_BYTES
+from lib.recognition import Recogniser
 from lib.store.files import FileStore
 
 FIRST, SECOND = date(2025, 8, 24), date(2025, 8, 26)
@@ -55,9 +56,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     calls: list[int] = []
     classify = Classifier.classify
 
-    def counted(self: Classifier, *arguments: Any) -> classifier.Classification:
+    def counted(self: Classifier, *arguments: Any, **named: Any) -> classifier.Classification:
         calls.append(1)
-        return classify(self, *arguments)
+        return classify(self, *arguments, **named)
 
     monkeypatch.setattr(Classifier, "classify", counted)
     yield calls
@@ -65,7 +66,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
 
 
 def run(data: Path, model: Path = STARTER_MODEL, timezone: str = "Asia/Tokyo") -> folder.Report:
-    return folder.analyse(folder.find(data), output_of(data), model, timezone)
+    return folder.analyse(folder.find(data), output_of(data), Recogniser(model), timezone)
 
 
 def output_of(data: Path) -> Path:
@@ -234,7 +235,7 @@ def test_progress_hears_of_every_file(data: Path) -> None:
     (data / str(FIRST) / "empty.jpg").touch()
     (data / str(FIRST) / "link.jpg").symlink_to("nowhere.jpg")
     done: list[int] = []
-    folder.analyse(folder.find(data), output_of(data), STARTER_MODEL, "Asia/Tokyo", done.append)
+    folder.analyse(folder.find(data), output_of(data), Recogniser(STARTER_MODEL), "Asia/Tokyo", done.append)
     assert sum(done) == folder.find(data).files == 6
 
 
@@ -288,7 +289,7 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        folder.analyse(folder.find(data), output_of(data), STARTER_MODEL, "Asia/Tokyo", stop)
+        folder.analyse(folder.find(data), output_of(data), Recogniser(STARTER_MODEL), "Asia/Tokyo", stop)
     assert FileStore(output_of(data)).days() == []
     report = run(data)
     assert (report.classified, report.cached) == (2, 2)
@@ -302,7 +303,7 @@ def test_what_is_known_is_saved_now_and_then(data: Path, monkeypatch: pytest.Mon
     folder.analyse(
         folder.find(data),
         output_of(data),
-        STARTER_MODEL,
+        Recogniser(STARTER_MODEL),
         "Asia/Tokyo",
         lambda files: kept.append(len(json.loads(cache.read_bytes())["photos"])),
     )

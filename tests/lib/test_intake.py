@@ -15,6 +15,7 @@ from lib.config import STARTER_MODEL
 from lib.intake import Incoming, Intake, Receipt
 from lib.photos.storage import PhotoFiles
 from lib.problems import Problem
+from lib.recognition import Recogniser
 from lib.store.database import DatabaseStore, UserStore
 
 DAY = date(2025, 6, 1)
@@ -35,7 +36,7 @@ def mine(store: DatabaseStore) -> Iterator[UserStore]:
 
 @pytest.fixture
 def intake(mine: UserStore, tmp_path: Path) -> Intake:
-    return Intake(mine, PhotoFiles(tmp_path / "data"), STARTER_MODEL)
+    return Intake(mine, PhotoFiles(tmp_path / "data"), Recogniser(STARTER_MODEL))
 
 
 def send(intake: Intake, *photos: bytes) -> Receipt:
@@ -49,13 +50,13 @@ def test_a_model_that_fails_on_a_photo_costs_only_its_name(
     model = classifier.get(STARTER_MODEL)
     real, calls = model.classify, []
 
-    def failing(image: Image.Image) -> classifier.Classification:
+    def failing(image: Image.Image, *_: object, **__: object) -> classifier.Classification:
         calls.append(image)
         if len(calls) == 1:
             raise RuntimeError("inference broke")
         return real(image)
 
-    monkeypatch.setattr(model.__class__, "classify", lambda self, image: failing(image))
+    monkeypatch.setattr(model.__class__, "classify", lambda self, *given, **named: failing(*given, **named))
     first, second = send(intake, picture(1), picture(2)).outcomes
     assert first.problem is not None
     assert (first.status, first.problem.kind, first.problem.status) == (
@@ -76,9 +77,9 @@ def test_a_photo_deleted_while_its_upload_runs_is_said_to_be_gone(
 ) -> None:
     classify = intake.classify
 
-    def meanwhile(photo, image=None):  # type: ignore[no-untyped-def]
+    def meanwhile(photo, *given):  # type: ignore[no-untyped-def]
         mine.delete_photo(photo.id)
-        return classify(photo, image)
+        return classify(photo, *given)
 
     monkeypatch.setattr(intake, "classify", meanwhile)
     (outcome,) = send(intake, picture(1)).outcomes
