@@ -7,8 +7,8 @@ import types
 
 import torch
 
-# torchvision describes these two of its operators to PyTorch on import and stops when its compiled part, which brings
-# them, does not load. No classifier uses them: naming them is enough, and calling one would still be an error.
+# torchvision describes these two of its operators to PyTorch on import, and stops when its compiled part, which
+# brings them, does not load. No classifier uses them: naming them is enough, and calling one would still fail.
 _DECLARED = (
     "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
     "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
