@@ -1,45 +1,122 @@
-"""Common names of plants: the one place that display code asks for them, without loading a model."""
+"""The one table of plants (`taxa.csv`): whatever they are called, which taxon that is, and its names.
+
+The table has a row for each accepted species. Its list of species, families and whether a plant is a crop or a
+weed come from the public sources of iNatAg as the package agml 0.8.2 lists them (Apache-2.0; facts only), the
+Japanese names, EPPO codes and synonyms from common botanical knowledge: an empty cell says that it is not known
+for certain. Families follow APG IV (so Chenopodiaceae are Amaranthaceae) and PPG I, with the Boraginaceae split as
+iNatAg has them. Loading it costs a few milliseconds once, on first use, and no other module.
+"""
 
 from __future__ import annotations
 
-import csv
+import re
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 TABLE = Path(__file__).with_name("taxa.csv")
+COLUMNS = ("species", "genus", "family", "en", "ja", "eppo", "gbif", "kind", "inatag", "synonyms")
+BETWEEN = (
+    "|"  # between the names in one cell; no cell has a comma or a quote, so a line is split at its commas
+)
+
+# The International Code of Nomenclature, art. 18.5: both names of these families are right.
+OLD_FAMILIES = {
+    "compositae": "Asteraceae",
+    "cruciferae": "Brassicaceae",
+    "gramineae": "Poaceae",
+    "guttiferae": "Clusiaceae",
+    "labiatae": "Lamiaceae",
+    "leguminosae": "Fabaceae",
+    "palmae": "Arecaceae",
+    "umbelliferae": "Apiaceae",
+}
+
+_RANKS = frozenset({"subsp", "subsp.", "ssp", "ssp.", "var", "var.", "f", "f.", "x"})
+_LETTERS = re.compile(r"[^a-zà-öø-ÿ]")
 
 
-class PlantName(NamedTuple):
-    """One line of the table; names are empty where none is known."""
+class Taxon(NamedTuple):
+    """One row: what is not known is empty.
+
+    `kind` is `crop` or `weed` as iNatAg has it; `inatag` the names of its classes that mean this plant;
+    `synonyms` other scientific names of it.
+    """
 
     species: str
+    genus: str
     family: str
     en: str
     ja: str
+    eppo: str
+    gbif: str
+    kind: str
+    inatag: tuple[str, ...]
+    synonyms: tuple[str, ...]
+
+
+class Resolved(NamedTuple):
+    """The taxa of a list of names, in its order (None where the table has none); the names that it has not;
+    and the taxa that several of the names mean, with those names.
+    """
+
+    taxa: tuple[Taxon | None, ...]
+    unmapped: tuple[str, ...]
+    shared: dict[str, tuple[str, ...]]
+
+
+def find(name: str) -> Taxon | None:
+    """The taxon that a scientific name means, or None.
+
+    Found in any case, with underscores for spaces, with or without hyphens, the × of a hybrid, the word for a
+    rank and the authors, and by a synonym. `Echinochloa crus-galli (L.) P. Beauv.` and `echinochloa_crus_galli`
+    are the same.
+    """
+    lines = _lines()
+    key = _key(name)
+    line = lines.get(key)
+    if line is None:
+        line = lines.get(_key(_without_authors(name)))
+    return _taxon(line) if line is not None else None
+
+
+def called(name: str) -> Taxon | None:
+    """The taxon that has this English or Japanese name, in any case, or None."""
+    line = _common().get(" ".join(name.split()).casefold())
+    return _taxon(_lines()[line]) if line is not None else None
+
+
+def resolve(names: Iterable[str]) -> Resolved:
+    """The taxa of a model's classes: which plant each of its names means, and what the table does not have."""
+    names = tuple(names)
+    taxa = tuple(find(name) for name in names)
+    meant: dict[str, list[str]] = {}
+    for name, taxon in zip(names, taxa, strict=True):
+        if taxon is not None:
+            meant.setdefault(taxon.species, []).append(name)
+    return Resolved(
+        taxa,
+        tuple(name for name, taxon in zip(names, taxa, strict=True) if taxon is None),
+        {species: tuple(several) for species, several in meant.items() if len(several) > 1},
+    )
 
 
 def common_name(species: str, language: str = "en") -> str | None:
     """The common name of a scientific name in `language` (`en`, `ja`, or a tag such as `ja-JP`).
 
-    None when it is not in the table; another language than these two gets the English name.
+    None when the table has none in that language; another language than these two gets the English name.
     """
-    plant = _table().get(species)
-    if plant is None:
+    taxon = find(species)
+    if taxon is None:
         return None
-    name = plant.ja if language.lower().partition("-")[0] == "ja" else plant.en
-    return name or None
-
-
-@cache
-def _table() -> dict[str, PlantName]:
-    with TABLE.open(encoding="utf-8", newline="") as file:
-        return {row["species"]: PlantName(**row) for row in csv.DictReader(file)}
+    return (taxon.ja if _is_japanese(language) else taxon.en) or None
 
 
 def common_names(language: str = "en") -> dict[str, str]:
     """Every common name in `language`, by scientific name."""
-    found = {species: common_name(species, language) for species in _table()}
+    japanese = _is_japanese(language)
+    found = {taxon.species: taxon.ja if japanese else taxon.en for taxon in table()}
     return {species: name for species, name in found.items() if name}
 
 
@@ -48,6 +125,94 @@ def family_of(genus: str) -> str:
     return _families().get(genus, "")
 
 
+def table() -> list[Taxon]:
+    """Every row, in the order of the names."""
+    return [_taxon(line) for line in _read()]
+
+
+def _is_japanese(language: str) -> bool:
+    return language.lower().partition("-")[0] == "ja"
+
+
+def _words(name: str) -> list[str]:
+    words = name.replace("_", " ").replace("×", " ").split() or [""]
+    return words[1:] if words[0] == "x" and len(words) > 1 else words
+
+
+def _key(name: str) -> str:
+    """What is left of a name when every way to write it is the same: `echinochloa crusgalli`."""
+    genus, *rest = _words(name.casefold())
+    return " ".join((genus, _LETTERS.sub("", "".join(word for word in rest if word not in _RANKS))))
+
+
+def _without_authors(name: str) -> str:
+    """Authors begin with a capital or a bracket, the parts of a name after the genus do not."""
+    genus, *rest = _words(name)
+    kept = rest[:1]
+    after_author = False
+    for word in rest[1:]:
+        if word.lower() in _RANKS and word.islower():
+            after_author = False
+        elif not word.islower() or word.startswith("(") or word in ("et", "ex", "&"):
+            after_author = True
+        if not after_author:
+            kept.append(word)
+    return " ".join((genus, *kept))
+
+
+@cache
+def _read() -> tuple[str, ...]:
+    """The lines of the table as they are: taken apart when asked for, they are a fifth as large."""
+    header, *lines = TABLE.read_text(encoding="utf-8").splitlines()
+    if header != ",".join(COLUMNS):
+        raise ValueError(f"{TABLE.name}: the columns must be {', '.join(COLUMNS)}")
+    return tuple(lines)
+
+
+def _taxon(line: str) -> Taxon:
+    *cells, inatag, synonyms = line.split(",")
+    species, genus, family, en, ja, eppo, gbif, kind = cells
+    return Taxon(
+        species,
+        genus,
+        family,
+        en,
+        ja,
+        eppo,
+        gbif,
+        kind,
+        tuple(inatag.split(BETWEEN)) if inatag else (),
+        tuple(synonyms.split(BETWEEN)) if synonyms else (),
+    )
+
+
+@cache
+def _lines() -> dict[str, str]:
+    """The line of every name: an accepted name is never overruled by another's synonym."""
+    found = {}
+    for line in _read():
+        found[_key(line[: line.index(",")])] = line
+    for line in _read():
+        *_, inatag, synonyms = line.split(",")
+        for name in (*inatag.split(BETWEEN), *synonyms.split(BETWEEN)):
+            if name:
+                found.setdefault(_key(name), line)
+    return found
+
+
+@cache
+def _common() -> dict[str, str]:
+    """The key of the taxon that each English and Japanese name belongs to."""
+    found = {}
+    for line in _read():
+        species, _, _, en, ja, *_ = line.split(",")
+        for name in (en, ja):
+            if name:
+                found[name.casefold()] = _key(species)
+    return found
+
+
 @cache
 def _families() -> dict[str, str]:
-    return {species.split(" ")[0]: plant.family for species, plant in _table().items()}
+    rows = (line.split(",", 3) for line in _read())
+    return {genus: family for _, genus, family, _ in rows}
