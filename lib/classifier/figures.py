@@ -208,13 +208,14 @@ def top_k(probabilities: np.ndarray, labels: np.ndarray, k: int) -> int:
 
 def recalls(predicted: np.ndarray, labels: np.ndarray, classes: int) -> list[tuple[int, int]]:
     """For each class: how many of its photos were named right, and how many there are."""
-    return [(int(((predicted == c) & (labels == c)).sum()), int((labels == c).sum())) for c in range(classes)]
+    right = np.bincount(labels[predicted == labels], minlength=classes)
+    return list(zip(right.tolist(), np.bincount(labels, minlength=classes).tolist(), strict=True))
 
 
 def confusions(predicted: np.ndarray, labels: np.ndarray, classes: int) -> list[tuple[int, int, int]]:
-    """(true, predicted, count) of every mistake made, most frequent first."""
-    table = np.zeros((classes, classes), int)
-    np.add.at(table, (labels, predicted), 1)
-    np.fill_diagonal(table, 0)
-    pairs = [(int(t), int(p), int(table[t, p])) for t, p in zip(*np.nonzero(table), strict=True)]
-    return sorted(pairs, key=lambda pair: (-pair[2], pair[0], pair[1]))
+    """(true, predicted, count) of every mistake made, most frequent first, then in the order of the classes."""
+    wrong = predicted != labels
+    # One number for each pair: a table of thousands of classes would hold millions of zeros.
+    pairs, counts = np.unique(labels[wrong].astype(np.int64) * classes + predicted[wrong], return_counts=True)
+    found = zip((pairs // classes).tolist(), (pairs % classes).tolist(), counts.tolist(), strict=True)
+    return sorted(found, key=lambda pair: (-pair[2], pair[0], pair[1]))
