@@ -1,8 +1,11 @@
-"""The two ways in which the classifier says no."""
+"""The ways in which the classifier says no."""
 
 from __future__ import annotations
 
 from lib.problems import Problem
+
+# Seconds after which asking again makes sense: as often the server itself looks for photos that wait.
+MODEL_RETRY = 60
 
 
 class ModelUnavailable(Problem):
@@ -10,9 +13,14 @@ class ModelUnavailable(Problem):
 
     def __init__(self, reason: str) -> None:
         super().__init__(
-            503, "Model unavailable", f"No photo can be classified: {reason}", kind="model-unavailable"
+            503,
+            "Model unavailable",
+            f"No photo can be classified: {reason}",
+            kind="model-unavailable",
+            headers={"Retry-After": str(MODEL_RETRY)},
         )
         self.reason = reason
+        self.retry_after = MODEL_RETRY
 
 
 class Busy(Problem):
@@ -27,3 +35,7 @@ class Busy(Problem):
             headers={"Retry-After": str(retry_after)},
         )
         self.retry_after = retry_after
+
+
+class Abandoned(Exception):
+    """Whoever waited for the answer is gone; the model was not asked."""
