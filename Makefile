@@ -3,6 +3,8 @@ SHELL := /bin/sh
 VENV ?= .venv
 TRAIN_VENV ?= .venv-train
 WORKERS ?= 2
+# Where pip finds PyTorch, if not at its usual index: there, Linux gets a build with gigabytes for graphics cards.
+TORCH_FROM ?=
 COVERAGE_FLOOR ?= 95
 BIN := $(VENV)/bin
 # A stamp inside the virtual environment is newer than the pins it was made from, or the packages are installed again.
@@ -12,17 +14,21 @@ TRAIN := $(TRAIN_VENV)/.train-installed
 # One line a package, no upgrade hints: the pins decide.
 PIP_FLAGS := --quiet --disable-pip-version-check
 
-.PHONY: help run test check lint format types imports bench train migrate lock clean
+.PHONY: help run test test-models check lint format types imports bench train migrate lock clean
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## /\1	/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1	/' | expand -t 14
 
 run: $(RUNTIME) ## set everything up and serve on PORT (8000)
 	@$(BIN)/python -m scripts.first_run
 	@MALLOC_ARENA_MAX=2 exec $(BIN)/python -m gunicorn
 
-test: check ## set everything up, check it and run every test
-	@$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=term --cov-fail-under=$(COVERAGE_FLOOR)
+test: check $(TRAIN) ## set everything up, check it and run every test
+	@$(BIN)/python -m pytest -n $(WORKERS) -m "not torch" --cov --cov-report=term --cov-fail-under=$(COVERAGE_FLOOR)
+	@$(MAKE) --no-print-directory test-models
+
+test-models: $(TRAIN) ## only the tests of converting and training models, which need PyTorch
+	@OMP_NUM_THREADS=1 $(TRAIN_VENV)/bin/python -m pytest -n $(WORKERS) -m torch
 
 check: lint types imports ## style, types and the import rules
 
@@ -75,8 +81,8 @@ $(DEV): requirements-dev.txt $(RUNTIME)
 $(BIN)/python:
 	@scripts/make_venv.sh $(VENV)
 
-$(TRAIN): requirements-train.txt
+$(TRAIN): requirements-train.txt requirements-dev.txt requirements.txt
 	@scripts/make_venv.sh $(TRAIN_VENV)
-	@echo "Installing the training packages into $(TRAIN_VENV) (once; large) …"
-	@$(TRAIN_VENV)/bin/python -m pip install $(PIP_FLAGS) -r requirements-train.txt
+	@echo "Installing PyTorch and what converts, trains and tests models into $(TRAIN_VENV) (once; large) …"
+	@$(TRAIN_VENV)/bin/python -m pip install $(PIP_FLAGS) $(TORCH_FROM) -r requirements-train.txt -r requirements-dev.txt -r requirements.txt
 	@touch $@
