@@ -5,12 +5,14 @@ Importing this package is cheap: NumPy, Pillow and ONNX Runtime come with the fi
 
 from __future__ import annotations
 
-import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lib.classifier.refusals import Busy, ModelUnavailable
+from lib.classifier.refusals import Abandoned, Busy, ModelUnavailable
+from lib.classifier.resident import Resident
 from lib.classifier.taxonomy import Taxon
 
 if TYPE_CHECKING:
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from lib.classifier.model import Classifier
 
 __all__ = [
+    "RESIDENT",
+    "Abandoned",
     "Busy",
     "Classification",
     "ModelUnavailable",
@@ -26,7 +30,10 @@ __all__ = [
     "Taxon",
     "get",
     "loaded",
+    "trouble",
+    "turn",
     "unload",
+    "unload_when_idle",
 ]
 
 
@@ -55,7 +62,8 @@ class Classification:
     *none of these*. `mean_confidence`: mean over `predictions`. `embedding`: float32 (D,) where the model
     has one. `seconds`: preparing the photo and asking the model, whose name is `model_name`. `in_domain`:
     probability that the photo shows one of the model's species at all, which the confidences hold already.
-    `classes`: how many species there are.
+    `classes`: how many species were possible: with a regional list (`masked`) those of it that the model knows, and
+    `prior_mass` is their share of the training photos. `region` says which list that was.
     """
 
     predictions: list[Prediction]
@@ -69,41 +77,51 @@ class Classification:
     model_name: str
     in_domain: float | None = None
     classes: int | None = None
+    masked: bool = False
+    prior_mass: float = 1.0
+    region: str | None = None
 
 
-_lock = threading.Lock()
-_classifier: Classifier | None = None
+RESIDENT = Resident()
 
 
 def get(model_dir: Path) -> Classifier:
     """The process's classifier, loaded from the model folder on the first call; later calls answer the same
-    object.
+    object until the folder changes or another one is asked for.
 
-    A different folder replaces the one in memory. Raises ModelUnavailable when the folder is missing,
-    incomplete or was changed; nothing is remembered then, so that a repaired folder works without a
-    restart.
+    Raises ModelUnavailable when the folder is missing, incomplete or was changed, and remembers that for a minute
+    or until the folder changes, so that a repaired one works without a restart. Raises Busy when it must be loaded
+    and the line is full. Whoever asks the model in one turn with this has the only model in memory.
     """
-    global _classifier
-    folder = Path(model_dir).resolve()
-    current = _classifier
-    if current is not None and current.folder == folder:
-        return current
-    with _lock:
-        if _classifier is None or _classifier.folder != folder:
-            from lib.classifier.model import Classifier
+    return RESIDENT.get(model_dir)
 
-            _classifier = None  # never two models in memory at once
-            _classifier = Classifier(folder)
-        return _classifier
+
+def turn(
+    abandoned: Callable[[], bool] | None = None, background: bool = False
+) -> AbstractContextManager[None]:
+    """The wait for one's turn at the model, and the turn: loading and asking go within.
+
+    Raises Busy when too many wait, and Abandoned when `abandoned` says that nobody wants the answer any more. The
+    background waits until nobody else does.
+    """
+    return RESIDENT.line.turn(abandoned, background)
 
 
 def loaded() -> Classifier | None:
     """The classifier when a photo has asked for it already; never loads it."""
-    return _classifier
+    return RESIDENT.loaded()
+
+
+def trouble(model_dir: Path) -> str | None:
+    """Why the model of this folder can name no photo, in a plain sentence; None when it seems to be in order."""
+    return RESIDENT.trouble(model_dir)
 
 
 def unload() -> None:
-    """Forget the classifier; its memory goes when the photo in hand is done."""
-    global _classifier
-    with _lock:
-        _classifier = None
+    """Forget the classifier when the photo in hand is done."""
+    RESIDENT.unload()
+
+
+def unload_when_idle(seconds: float | None) -> None:
+    """Have models that are loaded from now on go after so long without a photo, when memory is short; 0: never."""
+    RESIDENT.idle_seconds = seconds or None

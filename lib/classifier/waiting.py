@@ -78,9 +78,10 @@ class WaitingLine:
             free = not self.present
             if free:
                 self._inside = threading.get_ident()
-            since, now = self._left, self._clock()
+            now = self._clock()
+            since = min(self._left, now)  # the clock may have jumped back while the machine slept
         try:
-            yield max(0.0, now - since) if free else None
+            yield now - since if free else None
         finally:
             if free:
                 self._leave(since)

@@ -3,33 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import pytest
 
 from lib.classifier.refusals import Abandoned, Busy
 from lib.classifier.waiting import BUCKETS, WaitingLine
-
-
-@contextmanager
-def occupied(line: WaitingLine, background: bool = False) -> Iterator[None]:
-    """Another thread holds the turn meanwhile."""
-    inside, go = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        with line.turn(background=background):
-            inside.set()
-            go.wait()
-
-    thread = threading.Thread(target=hold)
-    thread.start()
-    inside.wait()
-    try:
-        yield
-    finally:
-        go.set()
-        thread.join()
+from tests.lib.classifier.lines import Clock, occupied
 
 
 class Visitor:
@@ -62,14 +42,6 @@ class Visitor:
     def end(self) -> str:
         self._thread.join()
         return self.outcome
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def test_only_one_is_inside_at_a_time() -> None:
