@@ -33,4 +33,7 @@ def prediction_record(said: Classification) -> Prediction:
         prediction_entropy=said.entropy,
         in_domain=said.in_domain,
         classes=said.classes,
+        masked=said.masked,
+        prior_mass=said.prior_mass,
+        region=said.region,
     )

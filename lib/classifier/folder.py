@@ -18,7 +18,10 @@ RESAMPLES = ("bilinear", "bicubic")
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """The checked contents of a `model.json`; `raw` is the whole document."""
+    """The checked contents of a `model.json`; `raw` is the whole document.
+
+    `place`: latitude and longitude in degrees for photos without a place, of a model that asks for one.
+    """
 
     name: str
     version: str
@@ -32,6 +35,7 @@ class Card:
     prior: tuple[float, ...]
     digests: Mapping[str, str]
     out_of_domain: Mapping[str, Any]
+    place: tuple[float, float] | None
     raw: dict[str, Any]
 
 
@@ -63,6 +67,7 @@ def parse(raw: dict[str, Any]) -> Card:
     temperature = _number(raw, "temperature")
     std = _numbers(raw, "std", 3)
     digests = _object(raw, "sha256")
+    place = _numbers(_object(raw, "place"), "default", 2, "place.default") if "place" in raw else None
     checks = {
         "name": isinstance(raw.get("name"), str) and bool(raw.get("name")),
         "version": isinstance(raw.get("version"), str),
@@ -75,6 +80,7 @@ def parse(raw: dict[str, Any]) -> Card:
         "prior": all(value > 0 for value in prior) and abs(math.fsum(prior) - 1) < 1e-3,
         "sha256": all(isinstance(digest, str) for digest in digests.values()),
         "out_of_domain": isinstance(raw.get("out_of_domain", {}), dict),
+        "place.default": place is None or (abs(place[0]) <= 90 and abs(place[1]) <= 180),
     }
     for field, good in checks.items():
         if not good:
@@ -93,6 +99,7 @@ def parse(raw: dict[str, Any]) -> Card:
         prior=tuple(value / total for value in prior),
         digests=digests,
         out_of_domain=raw.get("out_of_domain", {}),
+        place=(place[0], place[1]) if place else None,
         raw=raw,
     )
 
@@ -108,8 +115,10 @@ def verify(folder: Path, digests: Mapping[str, str]) -> None:
         try:
             with (folder / name).open("rb") as file:
                 found = hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError:
+        except FileNotFoundError:
             raise ModelUnavailable(f"{name} is missing from the model folder.") from None
+        except OSError:
+            raise ModelUnavailable(f"{name} in the model folder cannot be read.") from None
         if found != expected.lower():
             raise ModelUnavailable(
                 f"{name} is not the file that model.json was written for (its sha256 differs)."
@@ -130,8 +139,10 @@ def _number(raw: Mapping[str, Any], field: str, name: str | None = None) -> floa
     return float(value)
 
 
-def _numbers(raw: Mapping[str, Any], field: str, length: int | None = None) -> tuple[float, ...]:
+def _numbers(
+    raw: Mapping[str, Any], field: str, length: int | None = None, name: str | None = None
+) -> tuple[float, ...]:
     value = raw.get(field)
     if not isinstance(value, list) or not value or (length is not None and len(value) != length):
-        raise ModelUnavailable(f"model.json: {field} is missing or not usable.")
-    return tuple(_number({field: item}, field) for item in value)
+        raise ModelUnavailable(f"model.json: {name or field} is missing or not usable.")
+    return tuple(_number({field: item}, field, name) for item in value)

@@ -12,6 +12,7 @@ import numpy as np
 import onnxruntime
 
 from lib.classifier import Classification, Prediction, domain, folder, preprocess, taxonomy
+from lib.classifier.mask import Mask, Masks
 from lib.classifier.refusals import ModelUnavailable
 from lib.classifier.waiting import WaitingLine
 
@@ -39,6 +40,7 @@ class Classifier:
         self.temperature = self._card.temperature
         self.labels = taxonomy.read_labels(self.folder / "labels.csv")
         self.prior = np.array(self._card.prior)
+        self._masks = Masks(self.labels, self.prior)
         self._domain = domain.read(self._card, self.folder)
         self._line = line or WaitingLine()
         self._session = _open(self.folder / "model.onnx")
@@ -55,17 +57,22 @@ class Classifier:
 
         `place` is the latitude and longitude where it was taken, in degrees, for models that ask for it.
         Photos take turns; raises Busy when too many wait. `abandoned` is asked meanwhile: true when nobody
-        waits for the answer any more. `image` is not changed.
+        waits for the answer any more, which raises Abandoned. `image` is not changed.
         """
-        with self._line.turn():
+        with self._line.turn(abandoned):
             started = time.perf_counter()
-            logits, embedding = self._run(preprocess.tensor(image, self._card))
-            probabilities = self.probabilities(logits, embedding, species)
+            logits, embedding = self._run(preprocess.tensor(image, self._card), place)
+            mask = None if species is None else self._masks.of(species)
+            probabilities = self.probabilities(logits, embedding, mask)
             seconds = time.perf_counter() - started
             self._line.took(seconds)
         label = taxonomy.decide(probabilities.tolist(), self.labels)
-        # A stable sort of the negated figures: equal ones stay in the order of the labels.
-        best = np.argsort(-probabilities, kind="stable")[:TOP]
+        # A stable sort of the negated figures: equal ones stay in the order of the labels, the impossible last.
+        order = np.argsort(
+            np.where(mask.possible, -probabilities, np.inf) if mask else -probabilities, kind="stable"
+        )
+        classes = mask.count if mask else len(self.labels)
+        best = order[: min(TOP, classes)]
         return Classification(
             predictions=[
                 Prediction(
@@ -83,37 +90,50 @@ class Classifier:
             label_confidence=label.confidence,
             model_name=self.name,
             entropy=entropy(probabilities),
-            mean_confidence=float(probabilities[best].mean()),
+            mean_confidence=float(probabilities[best].mean()) if classes else 0.0,
             embedding=embedding,
             seconds=seconds,
             # The softmax sums to 1, so that what the probabilities sum to is the factor they all have.
             in_domain=min(float(probabilities.sum()), 1.0),
-            classes=len(self.labels),
+            classes=classes,
+            masked=mask is not None,
+            prior_mass=mask.prior_mass if mask else 1.0,
         )
 
+    def mask(self, species: Collection[str]) -> Mask:
+        """Which classes a regional list leaves possible: accepted names, or names as the labels have them."""
+        return self._masks.of(species)
+
     def probabilities(
-        self, logits: np.ndarray, embedding: np.ndarray | None = None, species: Collection[str] | None = None
+        self, logits: np.ndarray, embedding: np.ndarray | None = None, mask: Mask | None = None
     ) -> np.ndarray:
         """Probability of every species, float64 (K,), from raw logits (K,): softmax at the card's
         temperature x P(in domain).
 
-        With a regional list, the other species' logits are masked before the softmax; whether the photo is
-        in the domain is judged on all of them. A list that names none of the model's species leaves no
+        With a regional list's mask, the other species' logits are masked before the softmax; whether the photo
+        is in the domain is judged on all of them. A list that names none of the model's species leaves no
         probability.
         """
         scaled = logits.astype(np.float64) / self.temperature
-        if species is not None:
-            known = np.array([taxon.species in species for taxon in self.labels])
-            if not known.any():
+        if mask is not None:
+            if not mask.count:
                 return np.zeros(len(self.labels))
-            scaled = np.where(known, scaled, -np.inf)
+            scaled = np.where(mask.possible, scaled, -np.inf)
         shares = np.exp(scaled - scaled.max())
         return np.asarray(shares / shares.sum() * self._domain.probability(logits, embedding))
 
-    def _run(self, tensor: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """Logits (K,) and embedding (D,) or None of one prepared photo."""
-        outputs = self._session.run(self._outputs, {"image": tensor})
+    def _run(
+        self, tensor: np.ndarray, place: tuple[float, float] | None = None
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Logits (K,) and embedding (D,) or None of one prepared photo, taken at `place` (degrees)."""
+        outputs = self._session.run(self._outputs, self._feed(tensor, place))
         return outputs[0][0], outputs[1][0] if len(outputs) > 1 else None
+
+    def _feed(self, tensor: np.ndarray, place: tuple[float, float] | None = None) -> dict[str, np.ndarray]:
+        """What the graph takes in: the image, and the place where the card says so."""
+        if self._card.place is None:
+            return {"image": tensor}
+        return {"image": tensor, "place": np.array([place or self._card.place], np.float32)}
 
     def _check_shapes(self) -> list[str]:
         """The outputs to ask for; refuses a graph that does not fit its card and labels, by running it
@@ -121,12 +141,15 @@ class Classifier:
         """
         inputs = {node.name: node for node in self._session.get_inputs()}
         names = [node.name for node in self._session.get_outputs()]
-        if list(inputs) != ["image"] or inputs["image"].type != "tensor(float)" or "logits" not in names:
-            raise ModelUnavailable("model.onnx must take `image` (float32) and give `logits`.")
+        expected = {"image"} if self._card.place is None else {"image", "place"}
+        floats = all(node.type == "tensor(float)" for node in inputs.values())
+        if set(inputs) != expected or not floats or "logits" not in names:
+            wanted = "`image`" if self._card.place is None else "`image` and `place`"
+            raise ModelUnavailable(f"model.onnx must take {wanted} (float32) and give `logits`.")
         asked = [name for name in ("logits", "embedding") if name in names]
         blank = np.zeros((1, 3, self._card.input_height, self._card.input_width), np.float32)
         try:
-            found = self._session.run(asked, {"image": blank})
+            found = self._session.run(asked, self._feed(blank))
         except Exception:
             raise ModelUnavailable(
                 "model.onnx does not run on an image of model.json's input_size."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,17 +53,35 @@ def read_region(region: str | Path) -> Region:
         path = LISTS / f"{region}.txt"
     lines = _text(path).splitlines()
     names = _of_table(lines, path.name) if _is_table(lines) else _of_lines(lines)
-    species: dict[str, None] = {}
-    unknown: dict[str, None] = {}
     for number, name in names:
         _check(name, number, path.name)
-        accepted = _accepted(name)
-        species[accepted] = None
-        if taxa.find(name) is None:
-            unknown[accepted] = None
-    if not species:
+    if not names:
         raise RegionUnreadable(f"{path.name} names no species: it needs one scientific name in each line.")
-    return Region(path.stem, frozenset(species), tuple(unknown))
+    return region_of((name for _, name in names), path.stem)
+
+
+def region_of(names: Iterable[str], name: str) -> Region:
+    """The list called `name` of these scientific names, each of which `is_name`; synonyms become accepted names."""
+    species: dict[str, None] = {}
+    unknown: dict[str, None] = {}
+    for each in names:
+        accepted = _accepted(each)
+        species[accepted] = None
+        if taxa.find(each) is None:
+            unknown[accepted] = None
+    return Region(name, frozenset(species), tuple(unknown))
+
+
+def is_name(text: str) -> bool:
+    """Whether this reads like the scientific name of a species."""
+    words = text.replace("_", " ").split()
+    letters = text.replace("×", "")
+    return (
+        len(text) <= LENGTH_LIMIT
+        and all(each.isalpha() or each in " _-.()&,'" for each in letters)
+        and len(words) >= 2
+        and words[0][:1].isalpha()
+    )
 
 
 def _accepted(name: str) -> str:
@@ -124,14 +143,7 @@ def _of_table(lines: list[str], file: str) -> list[tuple[int, str]]:
 
 
 def _check(name: str, number: int, file: str) -> None:
-    words = name.replace("_", " ").split()
-    letters = name.replace("×", "")
-    if (
-        len(name) > LENGTH_LIMIT
-        or not all(each.isalpha() or each in " _-.()&,'" for each in letters)
-        or not words[0][:1].isalpha()
-        or len(words) < 2
-    ):
+    if not is_name(name):
         shown = name if len(name) <= 60 else name[:60] + "…"
         shown = shown if shown.isprintable() else shown.encode("unicode_escape").decode()
         raise RegionUnreadable(

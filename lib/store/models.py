@@ -63,6 +63,8 @@ class AnalysisSessions(Table):
     latitude = Number(null=True)
     longitude = Number(null=True)
     timezone = Text(64)
+    # {"list": "none"}, {"list": the name of a shipped one} or {"species": [names]}; NULL: the site's list
+    region_species = Json(null=True)
 
     class Meta:
         table_name = "analysis_sessions"
@@ -189,6 +191,9 @@ class PredictionResults(Table):
     prediction_entropy = Number()
     in_domain = Number(null=True)
     classes = pw.IntegerField(null=True)
+    masked = pw.BooleanField(null=True)  # NULL: not, as before there were lists
+    prior_mass = Number(null=True)
+    region = Text(100, null=True)
 
     class Meta:
         table_name = "prediction_results"

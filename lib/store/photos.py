@@ -29,6 +29,7 @@ _DECODERS: dict[str, Callable[[Any], Any]] = {
     "created_at": Utc().python_value,
     "timestamp": Utc().python_value,
     "low_resolution": bool,
+    "masked": bool,
     "is_processed": bool,
     "is_representative": bool,
     "label_history": decoded,

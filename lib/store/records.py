@@ -22,6 +22,8 @@ METRICS = (
 )
 
 
+# What a session has in place of a regional list's name when the model may name all its species.
+NO_REGION = "none"
 # What a person labels a photo that shows no plant.
 NOT_A_PLANT = "not_a_plant"
 
@@ -140,7 +142,11 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A field, plot or campaign of one user; `timezone` decides which day its photos belong to."""
+    """A field, plot or campaign of one user; `timezone` decides which day its photos belong to.
+
+    `region_species` limits what the model may name in its photos: None for the site's list, `none` for no list, the
+    name of a shipped list, or the scientific names themselves.
+    """
 
     id: int
     user_id: int
@@ -153,14 +159,16 @@ class Session:
     longitude: float | None
     created_at: datetime
     photos: int = 0
+    region_species: str | tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
     """What one model said of one photo: `predictions` is top-k, best first, each with species, common_name,
     confidence and taxonomic_level, and where the model says so genus, family and prior (the share of the species in
-    training). `in_domain` is the probability that the photo shows any of the model's `classes` species; None
-    where not known."""
+    training). `in_domain` is the probability that the photo shows any of the model's species; None where not known.
+    `classes` is how many species were possible. `masked`: a regional list limited them; `region` is its name with
+    the first letters of its digest, and `prior_mass` the share of the training photos that are of its species."""
 
     model_name: str
     processing_time: float
@@ -172,6 +180,9 @@ class Prediction:
     prediction_entropy: float
     in_domain: float | None = None
     classes: int | None = None
+    masked: bool = False
+    prior_mass: float | None = None
+    region: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +246,26 @@ class Photo:
     label_history: Sequence[Mapping[str, Any]]
     created_at: datetime
     prediction: Prediction | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NamedPhoto:
+    """A photo that a person named, and what one model said of it: None and nothing where no model looked."""
+
+    id: int
+    session_id: int
+    cluster_id: int | None
+    is_representative: bool
+    quality_score: float | None
+    label: str
+    label_level: str
+    label_source: str
+    label_history: Sequence[Mapping[str, Any]]
+    model_name: str | None = None
+    processing_time: float | None = None
+    timestamp: datetime | None = None
+    predictions: Sequence[Mapping[str, Any]] = ()
+    masked: bool = False
 
 
 @dataclass(frozen=True, slots=True)

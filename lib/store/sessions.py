@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
 import peewee as pw
 
+from lib import regions
 from lib.config import is_timezone
 from lib.problems import FieldError, invalid, not_found
 from lib.store.connection import Connection, Row, fits
-from lib.store.fields import Day, Utc
+from lib.store.fields import Day, Utc, decoded
 from lib.store.models import (
     AnalysisSessions,
     DiversityMetrics,
@@ -19,10 +21,20 @@ from lib.store.models import (
     ProcessingResults,
     Users,
 )
-from lib.store.records import DeletedSession, Session
+from lib.store.records import NO_REGION, DeletedSession, Session
 
 FIRST_SESSION = "My field"
-_CHANGEABLE = {"session_name", "description", "start_date", "end_date", "timezone", "latitude", "longitude"}
+MOST_SPECIES = 5000  # on a session's own list: more than any model knows
+_CHANGEABLE = {
+    "session_name",
+    "description",
+    "start_date",
+    "end_date",
+    "timezone",
+    "latitude",
+    "longitude",
+    "region_species",
+}
 _day = Day().python_value
 _moment = Utc().python_value
 
@@ -43,6 +55,7 @@ def session_of(row: Row) -> Session:
         longitude=row[8],
         created_at=created,
         photos=row[10],
+        region_species=_region_of(row[11]),
     )
 
 
@@ -87,6 +100,7 @@ class SessionRows:
         end_date: date | None = None,
         latitude: float | None = None,
         longitude: float | None = None,
+        region_species: str | Sequence[str] | None = None,
         created_at: datetime | None = None,
     ) -> Session:
         """Makes a session; 422 naming every field that cannot be."""
@@ -98,8 +112,10 @@ class SessionRows:
             "end_date": end_date,
             "latitude": latitude,
             "longitude": longitude,
+            "region_species": region_species,
         }
         _refuse_impossible(values)
+        values["region_species"] = _stored_region(region_species)
         row = self.db.first(
             AnalysisSessions.insert(
                 user_id=self.user_id, created_at=created_at or datetime.now(UTC), **values
@@ -125,7 +141,11 @@ class SessionRows:
         with self.db.transaction():
             self.lock_session(session_id)
             current = self.session(session_id)
-            _refuse_impossible({name: getattr(current, name) for name in _CHANGEABLE} | changes)
+            # What contradicts another field. A list that this version has no longer holds up no other change.
+            stays = _CHANGEABLE - {"region_species"}
+            _refuse_impossible({name: getattr(current, name) for name in stays} | changes)
+            if "region_species" in changes:
+                changes["region_species"] = _stored_region(changes["region_species"])
             if changes:
                 self.db.run(AnalysisSessions.update(**changes).where(AnalysisSessions.id == session_id))
             return self.session(session_id)
@@ -174,6 +194,7 @@ class SessionRows:
             AnalysisSessions.longitude,
             AnalysisSessions.created_at,
             photos,
+            AnalysisSessions.region_species,
         ).where(AnalysisSessions.user_id == self.user_id)
 
     def _own_sessions(self) -> pw.ModelSelect[Any]:
@@ -220,5 +241,46 @@ def _refuse_impossible(values: dict[str, Any]) -> None:
     start, end = values["start_date"], values["end_date"]
     if start is not None and end is not None and start > end:
         errors.append({"field": "end_date", "reason": "must not be before start_date"})
+    errors += _region_errors(values.get("region_species"))
     if errors:
         raise invalid(errors)
+
+
+def _region_errors(region: str | Sequence[str] | None) -> list[FieldError]:
+    if region is None or region == NO_REGION:
+        return []
+    if isinstance(region, str):
+        known = [NO_REGION, *regions.shipped()]
+        reason = f"must be {', '.join(known)}, a list of scientific names, or null for the site's list"
+        return [] if region in known else [{"field": "region_species", "reason": reason}]
+    if not region:
+        reason = f"must name at least one species; for no list, write {NO_REGION}"
+        return [{"field": "region_species", "reason": reason}]
+    if len(region) > MOST_SPECIES:
+        reason = f"must not name more than {MOST_SPECIES} species"
+        return [{"field": "region_species", "reason": reason}]
+    return [
+        {
+            "field": f"region_species[{place}]",
+            "reason": "must be a scientific name such as Stellaria media",
+        }
+        for place, name in enumerate(region)
+        if not regions.is_name(name)
+    ]
+
+
+def _stored_region(region: str | Sequence[str] | None) -> dict[str, Any] | None:
+    """A session's choice as its column has it: each name once, in the order given."""
+    if region is None:
+        return None
+    if isinstance(region, str):
+        return {"list": region}
+    return {"species": list(dict.fromkeys(" ".join(name.split()) for name in region))}
+
+
+def _region_of(text: str | None) -> str | tuple[str, ...] | None:
+    """What a session's column says."""
+    if text is None:
+        return None
+    stored = decoded(text)
+    return str(stored["list"]) if "list" in stored else tuple(map(str, stored["species"]))

@@ -26,22 +26,33 @@ TAXA = [
 WEIGHTS = np.array([[8.0, 7.8, -8, -8], [-8, -8, 8, -8], [-8, -8, -8, 8]], np.float32)
 
 
-def write_onnx(path: Path, weights: np.ndarray = WEIGHTS, embedding: bool = True, size: int = 32) -> None:
-    """image -> mean colour (the embedding) -> logits."""
+def write_onnx(
+    path: Path, weights: np.ndarray = WEIGHTS, embedding: bool = True, size: int = 32, place: bool = False
+) -> None:
+    """image -> mean colour (the embedding) -> logits; `place` adds latitude to the first, longitude to the last."""
     nodes = [
         helper.make_node("GlobalAveragePool", ["image"], ["pooled"]),
         helper.make_node("Flatten", ["pooled"], ["embedding"]),
-        helper.make_node("MatMul", ["embedding", "weights"], ["logits"]),
+        helper.make_node("MatMul", ["embedding", "weights"], ["of colour" if place else "logits"]),
     ]
+    inputs = [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["n", 3, size, size])]
+    constants = [numpy_helper.from_array(weights, "weights")]
+    if place:
+        ends = np.zeros((2, weights.shape[1]), np.float32)
+        ends[0, 0] = ends[1, -1] = 1
+        constants.append(numpy_helper.from_array(ends, "ends"))
+        inputs.append(helper.make_tensor_value_info("place", TensorProto.FLOAT, ["n", 2]))
+        nodes.append(helper.make_node("MatMul", ["place", "ends"], ["of place"]))
+        nodes.append(helper.make_node("Add", ["of colour", "of place"], ["logits"]))
     outputs = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["n", weights.shape[1]])]
     if embedding:
         outputs.append(helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["n", 3]))
     graph = helper.make_graph(
         nodes,
         "mean colour",
-        [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["n", 3, size, size])],
+        inputs,
         outputs,
-        [numpy_helper.from_array(weights, "weights")],
+        constants,
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     onnx.save(model, path)
@@ -104,8 +115,8 @@ MakeFolder = Callable[..., Path]
 def make_folder(tmp_path: Path) -> MakeFolder:
     """Writes a model folder below the test's own folder."""
 
-    def make(place: str = "model", **options: Any) -> Path:
-        return write_folder(tmp_path / place, **options)
+    def make(where: str = "model", **options: Any) -> Path:
+        return write_folder(tmp_path / where, **options)
 
     return make
 

@@ -19,6 +19,8 @@ def test_a_whole_folder_is_read(make_folder: MakeFolder) -> None:
     assert card.temperature == 1.5
     assert sum(card.prior) == pytest.approx(1)
     assert card.raw["source"] == "made by a test"
+    assert card.place is None
+    assert folder.read(make_folder(place={"default": [43, 141.5]})).place == (43.0, 141.5)
 
 
 def test_a_missing_folder_names_the_setting(tmp_path: Path) -> None:
@@ -80,6 +82,13 @@ def test_one_changed_byte_is_found(make_folder: MakeFolder, name: str) -> None:
         ("sha256", None),
         ("sha256", {"model.onnx": 1, "labels.csv": 2}),
         ("out_of_domain", []),
+        ("place", [43.1, 141.3]),
+        ("place", {}),
+        ("place", {"default": [43.1]}),
+        ("place", {"default": [91, 0]}),
+        ("place", {"default": [0, 181]}),
+        ("place", {"default": [True, 0]}),
+        ("place", {"default": "43,141"}),
     ],
 )
 def test_each_bad_field_is_named(make_folder: MakeFolder, field: str, value: Any) -> None:

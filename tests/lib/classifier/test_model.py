@@ -13,13 +13,17 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 from lib import classifier
 from lib.classifier import Busy, ModelUnavailable
 from lib.classifier.model import Classifier, entropy
 from lib.classifier.waiting import WaitingLine
-from tests.lib.classifier.conftest import WEIGHTS, MakeFolder, digest
+from tests.lib.classifier.conftest import TAXA, WEIGHTS, MakeFolder, digest, write_folder
+from tests.lib.classifier.lines import occupied
 
 ROOT = Path(__file__).resolve().parents[3]
 BLUE = Image.new("RGB", (90, 60), (0, 0, 255))
@@ -103,15 +107,106 @@ def test_a_regional_list_masks_the_other_species(make_folder: MakeFolder) -> Non
     found = model.classify(RED, species={"Rubra secunda", "Caerulea sola"})
     assert found.label == "Rubra secunda"
     assert found.label_level == "species"
+    assert found.masked
+    assert found.classes == 2
     by_name = {p.species: p.confidence for p in found.predictions}
-    assert by_name["Rubra prima"] == 0
+    assert set(by_name) == {"Rubra secunda", "Caerulea sola"}
     assert sum(by_name.values()) == pytest.approx(1)
+    assert (model.classify(RED).masked, model.classify(RED).classes) == (False, 4)
+
+
+def test_a_regional_list_changes_nothing_about_whether_it_is_a_plant(make_folder: MakeFolder) -> None:
+    model = gated(make_folder)
+    free, held = model.classify(BLUE), model.classify(BLUE, species={"Caerulea sola", "Viridis alba"})
+    assert held.in_domain == pytest.approx(free.in_domain)
+    # Of what the list leaves out, too, the model says that it is no stranger.
+    without = model.classify(BLUE, species={"Viridis alba"})
+    assert without.in_domain == pytest.approx(free.in_domain)
+    assert without.predictions[0].species == "Viridis alba"
+
+
+def test_a_class_that_the_model_spells_otherwise_is_on_the_list(make_folder: MakeFolder) -> None:
+    taxa = [("capsella_bursa_pastoris", "Capsella", "Brassicaceae"), ("Rubra prima", "Rubra", "Coloraceae")]
+    model = Classifier(make_folder(taxa=taxa, onnx_options={"weights": WEIGHTS[:, :2]}))
+    found = model.classify(RED, species={"Capsella bursa-pastoris"})
+    assert [each.species for each in found.predictions] == ["capsella_bursa_pastoris"]
+
+
+def test_the_share_of_training_photos_that_the_list_leaves_is_told(make_folder: MakeFolder) -> None:
+    model = Classifier(make_folder(prior=[0.1, 0.2, 0.3, 0.4]))
+    found = model.classify(RED, species={"Rubra secunda", "Caerulea sola"})
+    assert found.prior_mass == pytest.approx(0.6)
+    assert model.classify(RED).prior_mass == 1
+
+
+@given(
+    logits=arrays(np.float32, 4, elements=st.floats(-40, 40, width=32)),
+    names=st.sets(st.sampled_from([name for name, _, _ in TAXA]), min_size=1),
+)
+def test_masked_probabilities_keep_their_ratios_and_leave_nothing_outside(
+    shared_model: Classifier, logits: np.ndarray, names: set[str]
+) -> None:
+    embedding = np.ones(3, np.float32)
+    free = shared_model.probabilities(logits, embedding)
+    held = shared_model.probabilities(logits, embedding, shared_model.mask(names))
+    possible = np.array([taxon.species in names for taxon in shared_model.labels])
+    assert held.sum() <= 1 + 1e-12
+    assert held.sum() == pytest.approx(free.sum())  # as much a plant as before
+    assert (held[~possible] == 0).all()
+    assert (held >= free - 1e-15)[possible].all()
+    # Between any two possible species the odds are those of before.
+    scaled = free[possible] / free[possible].sum() if free[possible].sum() > 1e-200 else None
+    if scaled is not None:
+        np.testing.assert_allclose(held[possible] / held.sum(), scaled, rtol=1e-9, atol=1e-300)
+
+
+@pytest.fixture(scope="module")
+def shared_model(tmp_path_factory: pytest.TempPathFactory) -> Classifier:
+    """One that judges the domain, too."""
+    block = {"kind": "logistic", "intercept": 1.0, "weights": {"energy": 0.1}}
+    return Classifier(write_folder(tmp_path_factory.mktemp("model") / "m", out_of_domain=block))
 
 
 def test_a_regional_list_of_strangers_leaves_nothing(make_folder: MakeFolder) -> None:
     found = Classifier(make_folder()).classify(RED, species={"Bellis perennis"})
-    assert found.label == "unknown"
+    assert (found.label, found.label_level, found.label_confidence) == ("unknown", "unknown", 0)
     assert found.entropy == 0
+    assert (found.predictions, found.classes, found.in_domain, found.mean_confidence) == ([], 0, 0, 0)
+    assert found.masked
+
+
+def test_a_model_that_asks_for_the_place_is_told_it(make_folder: MakeFolder) -> None:
+    path = make_folder(onnx_options={"place": True}, place={"default": [43.1, 141.3]})
+    model = Classifier(path)
+    # The graph adds the latitude in degrees to the first class and the longitude to the last.
+    assert model.classify(GREY, place=(80.0, -10.0)).label == "Rubra prima"
+    assert model.classify(GREY, place=(-10.0, 80.0)).label == "Caerulea sola"
+
+
+def test_without_a_place_the_cards_default_counts(make_folder: MakeFolder) -> None:
+    for name, default, label in (("n", [60, 0], "Rubra prima"), ("e", [0, 60], "Caerulea sola")):
+        model = Classifier(make_folder(name, onnx_options={"place": True}, place={"default": default}))
+        assert model.classify(GREY).label == label
+        assert model.classify(GREY, place=(0.0, 0.0)).label_level != "species"
+
+
+def test_a_model_without_a_place_takes_no_notice_of_one(make_folder: MakeFolder) -> None:
+    model = Classifier(make_folder())
+    assert model.classify(BLUE, place=(43.1, 141.3)).label == model.classify(BLUE).label
+
+
+@pytest.mark.parametrize(
+    ("graph", "card", "reason"),
+    [
+        (True, None, "must take `image` "),
+        (False, {"default": [43.1, 141.3]}, "must take `image` and `place`"),
+    ],
+)
+def test_the_place_is_in_the_graph_and_in_the_card_or_in_neither(
+    make_folder: MakeFolder, graph: bool, card: dict[str, Any] | None, reason: str
+) -> None:
+    with pytest.raises(ModelUnavailable, match=reason):
+        Classifier(make_folder(onnx_options={"place": graph}, place=card))
 
 
 def test_the_prior_sums_to_one_in_the_order_of_the_labels(make_folder: MakeFolder) -> None:
@@ -215,7 +310,7 @@ def test_the_process_has_one_classifier_loaded_once(
     monkeypatch.setattr(Classifier, "__init__", counted)
     assert classifier.loaded() is None
     found: list[Classifier] = []
-    threads = [threading.Thread(target=lambda: found.append(classifier.get(path))) for _ in range(6)]
+    threads = [threading.Thread(target=lambda: found.append(classifier.get(path))) for _ in range(5)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -248,7 +343,7 @@ def test_a_repaired_folder_works_without_a_restart(make_folder: MakeFolder) -> N
 def test_a_full_line_refuses_a_photo_and_recovers(make_folder: MakeFolder) -> None:
     line = WaitingLine(places=0)
     model = Classifier(make_folder(), line)
-    with line.turn(), pytest.raises(Busy):
+    with occupied(line), pytest.raises(Busy):
         model.classify(BLUE)
     assert model.classify(BLUE).label == "Caerulea sola"
 

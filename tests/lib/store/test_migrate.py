@@ -373,3 +373,31 @@ class TestSchema:
             "prediction_results",
             "processing_results",
         }
+
+
+def test_regional_lists_come_and_go_without_touching_what_was_there(empty_database_url: str) -> None:
+    url = empty_database_url
+    migrate.up(url, "002_label_uncertainty")
+    statements = (
+        "INSERT INTO users (id, username, email, api_key, is_active, created_at)"
+        " VALUES (1, 'ito', 'ito@field.example', 'd', '1', '2025-08-24T03:00:00.000000+00:00')",
+        "INSERT INTO analysis_sessions (id, user_id, session_name, description, created_at, timezone)"
+        " VALUES (1, 1, 'north', '', '2025-08-24T03:00:00.000000+00:00', 'Asia/Tokyo')",
+    )
+    database = migrate.plain_database(url)
+    database.connect()
+    for statement in statements:
+        database.execute_sql(statement)
+    database.close()
+    lists = "003_regional_lists"
+    assert lists in migrate.up(url)
+    assert migrate.up(url) == []
+    store = DatabaseStore(url)
+    (session,) = store.for_user(1).sessions()
+    assert (session.session_name, session.region_species) == ("north", None)
+    store.for_user(1).update_session(1, region_species="hokkaido")
+    store.close()
+    assert lists in migrate.down(url, "002_label_uncertainty")
+    assert _rows(url, "SELECT session_name FROM analysis_sessions") == [("north",)]
+    migrate.up(url)
+    assert _rows(url, "SELECT region_species FROM analysis_sessions") == [(None,)]

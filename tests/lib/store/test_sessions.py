@@ -49,6 +49,36 @@ def test_it_makes_a_session(rows: UserStore, moment: datetime) -> None:
     assert rows.session(made.id) == made
 
 
+@pytest.mark.parametrize("region", [None, "none", "hokkaido", ("Stellaria media", "Bellis perennis")])
+def test_it_keeps_the_list_of_a_sessions_region(
+    rows: UserStore, region: str | tuple[str, ...] | None
+) -> None:
+    made = rows.create_session("x", timezone="UTC", region_species=region)
+    assert made.region_species == region
+    assert [each.region_species for each in rows.sessions()] == [region]
+    assert rows.update_session(made.id, description="wet").region_species == region
+    assert rows.update_session(made.id, region_species=None).region_species is None
+    assert rows.update_session(made.id, region_species=region) == rows.session(made.id)
+
+
+def test_it_keeps_each_name_of_a_list_once_in_its_order(rows: UserStore) -> None:
+    named = ["Stellaria  media", "Bellis perennis", " Stellaria media "]
+    made = rows.create_session("x", timezone="UTC", region_species=named)
+    assert made.region_species == ("Stellaria media", "Bellis perennis")
+
+
+def test_a_list_that_is_no_longer_shipped_holds_up_no_other_change(
+    rows: UserStore, store: DatabaseStore
+) -> None:
+    made = rows.create_session("x", timezone="UTC", region_species="hokkaido")
+    store.db.run(AnalysisSessions.update(region_species={"list": "atlantis"}))
+    assert rows.session(made.id).region_species == "atlantis"
+    changed = rows.update_session(made.id, description="wet")
+    assert (changed.description, changed.region_species) == ("wet", "atlantis")
+    with pytest.raises(Problem):
+        rows.update_session(made.id, region_species="atlantis")
+
+
 def test_it_lists_the_newest_first_with_their_photos(
     rows: UserStore, moment: datetime, new_photo: Callable[..., NewPhoto]
 ) -> None:
@@ -103,6 +133,16 @@ def test_it_changes_only_what_is_named(rows: UserStore, session: Session) -> Non
         ({"latitude": None, "longitude": 141.0}, ["latitude"]),
         ({"start_date": date(2025, 9, 2), "end_date": date(2025, 9, 1)}, ["end_date"]),
         ({"session_name": "", "latitude": 91.0, "longitude": 0.0}, ["session_name", "latitude"]),
+        ({"region_species": "atlantis"}, ["region_species"]),
+        ({"region_species": ""}, ["region_species"]),
+        ({"region_species": "../regions/hokkaido"}, ["region_species"]),
+        ({"region_species": []}, ["region_species"]),
+        ({"region_species": ["Stellaria media"] * 5001}, ["region_species"]),
+        (
+            {"region_species": ["Stellaria media", "weeds", "<b> x"]},
+            ["region_species[1]", "region_species[2]"],
+        ),
+        ({"region_species": ["nul \x00"], "timezone": "X"}, ["timezone", "region_species[0]"]),
     ],
 )
 def test_it_refuses_what_no_session_can_be(
