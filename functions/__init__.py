@@ -37,6 +37,7 @@ FUNCTIONS = (
     ),
     Function("compare", "functions.compare", ("/api/compare",), auth="optional"),
     Function("trend", "functions.trend", ("/api/trend",), auth="optional"),
+    Function("performance", "functions.performance", ("/api/performance",), auth="optional"),
     Function("daily", "functions.daily", ("/api/daily/{date}",), auth="optional"),
     Function("export", "functions.export", ("/api/export/{kind}",), concurrency=2, files=True),
     # Photos

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import peewee as pw
 
+from lib.store.confirmed import ConfirmedRows
 from lib.store.connection import Connection
 from lib.store.fields import Day
 from lib.store.idempotency import IdempotentRequests
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 PATHS_AT_ONCE = 1000
 
 
-class UserStore(LabelRows, IdempotentRequests):
+class UserStore(LabelRows, ConfirmedRows, IdempotentRequests):
     """Everything of one user and nothing of anybody else: a ReadStore and a DayWriter with photos."""
 
     sample = False

@@ -21,7 +21,7 @@ from lib.outputs.summaries import (
     summary_path,
     write_summary,
 )
-from lib.store.records import DayRow, ProcessingRow, Session, counts_of
+from lib.store.records import DayRow, NamedPhoto, ProcessingRow, Session, counts_of
 
 LOG = logging.getLogger("weeds.files")
 # A day of a thousand species takes 200 kB; a file far beyond is no day, and reading it would fill the memory.
@@ -90,6 +90,14 @@ class FileStore:
     def counts(self) -> dict[str, int]:
         """`sessions`, `photos`, `days`, `species` of all readable files."""
         return counts_of(self.days())
+
+    def confirmed(self, session_id: int | None = None) -> list[NamedPhoto]:
+        """None: files know no people who could have named a photo."""
+        return []
+
+    def confirmed_stamp(self, session_id: int | None = None) -> str:
+        """Always the same, as there is nothing."""
+        return "files"
 
     def broken(self) -> list[tuple[str, str]]:
         """Names of the files that were skipped, each with the reason, in order."""

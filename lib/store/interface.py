@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Hashable
 from datetime import date
 from typing import Protocol
 
-from lib.store.records import DayRow, ProcessingRow, Session
+from lib.store.records import DayRow, NamedPhoto, ProcessingRow, Session
 
 
 class ReadStore(Protocol):
@@ -42,6 +42,14 @@ class ReadStore(Protocol):
 
     def counts(self) -> dict[str, int]:
         """`sessions`, `photos`, `days`, `species` of this owner."""
+        ...
+
+    def confirmed(self, session_id: int | None = None) -> list[NamedPhoto]:
+        """Photos that a person named, once for each model that looked; empty where there are no people."""
+        ...
+
+    def confirmed_stamp(self, session_id: int | None = None) -> Hashable:
+        """Changes whenever `confirmed` would answer otherwise; None when that cannot be told."""
         ...
 
 

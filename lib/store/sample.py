@@ -13,7 +13,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from lib.store.records import DayRow, ProcessingRow, Session, counts_of
+from lib.store.records import DayRow, NamedPhoto, ProcessingRow, Session, counts_of
 
 SEASON_FILE = Path(__file__).with_name("sample_season.json")
 MODEL_NAME = "sample"
@@ -61,6 +61,14 @@ class SampleStore:
     def counts(self) -> dict[str, int]:
         """`sessions`, `photos`, `days`, `species` of the sample."""
         return counts_of(self.days())
+
+    def confirmed(self, session_id: int | None = None) -> list[NamedPhoto]:
+        """None: the sample has no photos."""
+        return []
+
+    def confirmed_stamp(self, session_id: int | None = None) -> str:
+        """Always the same, as there is nothing."""
+        return "sample"
 
     def _all(self) -> dict[date, tuple[DayRow, ProcessingRow]]:
         with self._lock:

@@ -1,0 +1,81 @@
+"""GET /api/performance: how good the model is on the photos that people confirmed, and what it says of itself."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from lib import performance
+from lib.dispatcher import Call
+from lib.model_facts import ModelFacts, known_model
+from lib.operations import operation
+from lib.performance import Memory, ModelReport, Note
+from lib.scope import Identifier, check_session
+
+ModelName = Annotated[str, msgspec.Meta(max_length=200, description="The name of one model.")]
+
+VISITOR = "Sign in to see how good the model is on your own photos; visitors have none."
+FILE_MODE = "This server has no database, so that nobody can confirm photos on it: set DATABASE_URL."
+NOTHING_YET = "Confirm or correct the names of some photos, and this says how often the model was right."
+ANOTHER_MODEL = "No photo that was confirmed has an answer of this model."
+
+
+class Query(msgspec.Struct):
+    """`session` and `model` restrict the report to one session and to one model."""
+
+    session: Identifier | None = None
+    model: ModelName | None = None
+
+
+class Confirmed(msgspec.Struct):
+    """`photos` that people named; `unclassified` of these were never seen by a model."""
+
+    photos: int
+    unclassified: int
+
+
+class Performance(msgspec.Struct):
+    """`model` is that of MODEL_DIR; `models` are those that looked at confirmed photos, the newest first.
+
+    `hint` says what to do where there is nothing to show. `memory` is the serving
+    process's; null for visitors.
+    """
+
+    session: int | None
+    model: ModelFacts
+    confirmed: Confirmed
+    models: list[ModelReport]
+    notes: list[Note]
+    hint: str | None
+    memory: Memory | None
+    sample: bool
+
+
+@operation("How good the model is on confirmed photos", problems=(404,))
+def get(call: Call, query: Query) -> Performance:
+    store = call.store
+    check_session(store, query.session)
+    found = performance.report_of(store, call.settings.model_dir, query.session)
+    asked = performance.only(found, query.model)
+    visitor = call.identity.user is None
+    return Performance(
+        session=query.session,
+        model=known_model(call.settings.model_dir).facts,
+        confirmed=Confirmed(found.photos, found.unclassified),
+        models=list(asked.models),
+        notes=performance.notes_of(asked),
+        hint=_hint(call, found, asked),
+        memory=None if visitor else performance.process_memory(),
+        sample=store.sample,
+    )
+
+
+def _hint(call: Call, found: performance.Report, asked: performance.Report) -> str | None:
+    if asked.models:
+        return None
+    if call.settings.database_url is None:
+        return FILE_MODE
+    if call.identity.user is None:
+        return VISITOR
+    return ANOTHER_MODEL if found.models else NOTHING_YET

@@ -1,0 +1,141 @@
+"""What a model folder says of itself and what was measured of it, read without loading the model."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from lib.classifier import ModelUnavailable
+from lib.classifier.taxonomy import Taxon, read_labels
+
+FILES = ("model.json", "labels.csv", "metrics.json")
+LARGEST_BYTES = 5_000_000  # the metrics of thousands of species take some hundred kB
+LONGEST_TEXT = 2000
+MOST_FACTS = 50
+
+Fact = str | int | float | bool | None
+Stamp = tuple[tuple[int, int, int] | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """The model of MODEL_DIR by its own card; null where the card does not say.
+
+    `parity`: agreement with the source it was converted from; `measured`: its figures on the held-out photos of its
+    makers (metrics.json), as far as they are single numbers. `available`: the folder holds a graph.
+    """
+
+    name: str | None = None
+    version: str | None = None
+    licence: str | None = None
+    source: str | None = None
+    attribution: str | None = None
+    architecture: str | None = None
+    classes: int = 0
+    quantisation: str | None = None
+    temperature: float | None = None
+    parity: dict[str, Fact] | None = None
+    measured: dict[str, Fact] | None = None
+    available: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class KnownModel:
+    """A model folder as read last: its facts, its taxa, and what changes when one of its files does."""
+
+    facts: ModelFacts
+    taxa: tuple[Taxon, ...] = ()
+    stamp: Stamp = ()
+    species: frozenset[str] = field(default=frozenset())
+
+
+_lock = threading.Lock()
+_read: dict[Path, KnownModel] = {}
+
+
+def known_model(folder: Path) -> KnownModel:
+    """The model folder's facts and taxa; empty ones where its files cannot be read. Read anew when they change."""
+    stamp = tuple(_stamp(folder / name) for name in (*FILES, "model.onnx"))
+    with _lock:
+        known = _read.get(folder)
+        if known is None or known.stamp != stamp:
+            known = _look(folder, stamp)
+            _read.clear()  # one process serves one folder; tests serve many
+            _read[folder] = known
+        return known
+
+
+def _look(folder: Path, stamp: Stamp) -> KnownModel:
+    card = _document(folder / "model.json")
+    try:
+        taxa = read_labels(folder / "labels.csv")
+    except ModelUnavailable:
+        taxa = ()
+    metrics = _document(folder / "metrics.json")
+    quantisation = card.get("quantisation")
+    facts = ModelFacts(
+        name=_text(card.get("name")),
+        version=_text(card.get("version")),
+        licence=_text(card.get("licence")),
+        source=_text(card.get("source")),
+        attribution=_text(card.get("attribution")),
+        architecture=_text(card.get("architecture")),
+        classes=len(taxa),
+        quantisation=_text(quantisation.get("kind") if isinstance(quantisation, dict) else quantisation),
+        temperature=_number(card.get("temperature")),
+        parity=_facts(card.get("parity") or metrics.get("parity")),
+        measured=_facts(_figures(metrics)),
+        available=bool(card) and bool(taxa) and (folder / "model.onnx").is_file(),
+    )
+    return KnownModel(facts, taxa, stamp, frozenset(taxon.species for taxon in taxa))
+
+
+def _document(path: Path) -> dict[str, Any]:
+    """A JSON object of a file; empty where there is none. NaN and infinity are no JSON and read as none."""
+    try:
+        if path.stat().st_size > LARGEST_BYTES:
+            return {}
+        found = msgspec.json.decode(path.read_bytes())
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _figures(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures of a metrics.json that tell a model's quality in a number."""
+    named = ("top_1", "top_3", "top_5", "calibration_error", "temperature", "risk_coverage", "aurc")
+    return {name: metrics[name] for name in named if name in metrics}
+
+
+def _facts(block: object) -> dict[str, Fact] | None:
+    """Single values of a block, those of blocks within it under `block.name`; lists are left out."""
+    if not isinstance(block, dict):
+        return None
+    found: dict[str, Fact] = {}
+    for name, value in block.items():
+        inner = value.items() if isinstance(value, dict) else ()
+        for key, each in (*((f"{name}.{part}", each) for part, each in inner), (str(name), value)):
+            if isinstance(each, str | int | float | bool) and len(found) < MOST_FACTS:
+                found[key] = each[:LONGEST_TEXT] if isinstance(each, str) else each
+    return found or None
+
+
+def _text(value: object) -> str | None:
+    return value[:LONGEST_TEXT] if isinstance(value, str) and value else None
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return (found.st_ino, found.st_mtime_ns, found.st_size)

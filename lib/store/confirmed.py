@@ -1,0 +1,67 @@
+"""Photos that people named, with what each model said of them: what a model can be judged by."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import fields
+from typing import Any
+
+import peewee as pw
+
+from lib.store.connection import Row, fits
+from lib.store.fields import Utc, decoded
+from lib.store.models import DiversityMetrics, ImageData, PredictionResults
+from lib.store.photos import PhotoRows
+from lib.store.records import NamedPhoto
+
+_NAMES = tuple(field.name for field in fields(NamedPhoto))
+_SAID = _NAMES[_NAMES.index("model_name") :]
+_PHOTO = _NAMES[: -len(_SAID)]
+_moment = Utc().python_value
+
+
+def _named(row: Row) -> NamedPhoto:
+    photo, session, cluster, best, quality, label, level, source, history = row[:9]
+    model, seconds, at, said, masked = row[9:]
+    return NamedPhoto(
+        photo, session, cluster, bool(best), quality, label, level, source, decoded(history),
+        model, seconds, _moment(at), decoded(said) if said is not None else [], bool(masked),
+    )  # fmt: skip
+
+
+class ConfirmedRows(PhotoRows):
+    """The part of a UserStore that tells models' answers from people's; it only reads."""
+
+    def confirmed(self, session_id: int | None = None) -> list[NamedPhoto]:
+        """Every photo that a person named, once for each model that looked, in the order of photos and of time."""
+        query = (
+            ImageData.select(
+                *(getattr(ImageData, name) for name in _PHOTO),
+                *(getattr(PredictionResults, name) for name in _SAID),
+            )
+            .join(PredictionResults, pw.JOIN.LEFT_OUTER, on=(PredictionResults.image_data_id == ImageData.id))
+            .where(ImageData.label_source == "human", self._within(ImageData.session_id, session_id))
+            .order_by(ImageData.id, PredictionResults.timestamp, PredictionResults.id)
+        )
+        return [_named(row) for row in self.db.fetch(query)]
+
+    def confirmed_stamp(self, session_id: int | None = None) -> Hashable:
+        """Changes whenever `confirmed` would answer otherwise, and costs a hundredth of it; None while days wait.
+
+        Whatever changes a label or a prediction has its day computed anew, so that the days tell: rows have
+        numbers that are never given twice, and the time of their computing.
+        """
+        days = DiversityMetrics
+        computed = pw.fn.COUNT(days.computed_at)
+        query = days.select(pw.fn.COUNT(days.id), computed, pw.fn.MAX(days.id), pw.fn.MAX(days.computed_at))
+        row = self.db.first(query.where(self._within(days.session_id, session_id)))
+        if row is None or row[0] != row[1]:
+            return None
+        return (self.db.url, self.user_id, session_id, *row)
+
+    def _within(self, column: Any, session_id: int | None) -> Any:
+        """The condition that a row belongs to this user, and to one session where that is asked."""
+        condition = column.in_(self._own_sessions())
+        if session_id is None:
+            return condition
+        return condition & (column == (session_id if fits(session_id) else 0))

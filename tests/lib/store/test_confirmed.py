@@ -1,0 +1,142 @@
+"""Photos that people named: whose they are, in which order they come, and the stamp that tells of every change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from lib import analysis
+from lib.store.database import UserStore
+from lib.store.records import NewPhoto, Photo, Prediction, Session
+
+Named = Callable[..., Photo]
+
+
+@pytest.fixture
+def classified(
+    rows: UserStore,
+    session: Session,
+    new_photo: Callable[..., NewPhoto],
+    prediction: Callable[..., Prediction],
+) -> Callable[..., Photo]:
+    """Adds a photo that a model called chickweed, and analyses its day."""
+
+    def add(**changes: Any) -> Photo:
+        photo, _ = rows.add_photo(new_photo(session.id, fingerprint="", **changes))
+        photo = rows.save_prediction(photo.id, prediction(), "Stellaria media", "species")
+        analysis.recompute(rows, session.id, [photo.date])
+        return photo
+
+    return add
+
+
+def test_only_photos_that_a_person_named_come(
+    rows: UserStore, classified: Callable[..., Photo], moment: datetime
+) -> None:
+    first, second, _ = classified(), classified(), classified()
+    rows.confirm_photo(first.id, moment)
+    rows.label_photo(second.id, "Rumex obtusifolius", "species", moment)
+    found = rows.confirmed()
+    assert [(each.id, each.label, each.label_source) for each in found] == [
+        (first.id, "Stellaria media", "human"),
+        (second.id, "Rumex obtusifolius", "human"),
+    ]
+    assert found[1].label_history[-1]["label"] == "Stellaria media"
+    assert found[0].model_name == "starter 1.0"
+    assert found[0].predictions[0]["confidence"] == 0.9
+    assert found[0].timestamp == moment
+    assert found[0].is_representative is True
+    assert found[0].masked is False
+
+
+def test_every_model_that_looked_has_a_row_in_the_order_of_time(
+    rows: UserStore, classified: Callable[..., Photo], prediction: Callable[..., Prediction], moment: datetime
+) -> None:
+    photo = classified()
+    earlier = prediction(model_name="first", timestamp=moment - timedelta(days=1))
+    rows.save_prediction(photo.id, earlier, "Rumex", "genus")
+    rows.confirm_photo(photo.id, moment)
+    assert [each.model_name for each in rows.confirmed()] == ["first", "starter 1.0"]
+
+
+def test_a_photo_that_no_model_saw_comes_alone(
+    rows: UserStore, session: Session, new_photo: Callable[..., NewPhoto], moment: datetime
+) -> None:
+    photo, _ = rows.add_photo(new_photo(session.id))
+    rows.label_photo(photo.id, "Rumex", "genus", moment)
+    (only,) = rows.confirmed()
+    assert (only.model_name, only.timestamp, only.processing_time, list(only.predictions)) == (
+        None,
+        None,
+        None,
+        [],
+    )
+    assert (only.label, only.label_level) == ("Rumex", "genus")
+
+
+def test_it_is_the_owner_s_and_of_one_session_where_that_is_asked(
+    rows: UserStore,
+    other_rows: UserStore,
+    session: Session,
+    classified: Callable[..., Photo],
+    moment: datetime,
+) -> None:
+    rows.confirm_photo(classified().id, moment)
+    second = rows.create_session("South field", timezone="Asia/Tokyo")
+    assert len(rows.confirmed(session.id)) == 1
+    assert rows.confirmed(second.id) == rows.confirmed(2**70) == []
+    assert other_rows.confirmed() == other_rows.confirmed(session.id) == []
+    assert other_rows.confirmed_stamp() != rows.confirmed_stamp()
+    assert rows.confirmed_stamp(session.id) != rows.confirmed_stamp(second.id)
+
+
+def test_the_stamp_stays_while_nothing_changes_and_waits_with_the_days(
+    rows: UserStore, session: Session, classified: Callable[..., Photo], day: date, moment: datetime
+) -> None:
+    photo = classified()
+    before = rows.confirmed_stamp()
+    assert before == rows.confirmed_stamp() != None  # noqa: E711
+    rows.confirm_photo(photo.id, moment)
+    assert rows.confirmed_stamp() is None  # the day has not been analysed yet
+    analysis.recompute(rows, session.id, [day])
+    assert rows.confirmed_stamp() not in (before, None)
+
+
+@pytest.mark.parametrize("change", ["relabel", "undo", "predict", "move", "delete", "last", "session"])
+def test_every_change_of_what_is_confirmed_has_another_stamp(
+    change: str,
+    rows: UserStore,
+    session: Session,
+    classified: Callable[..., Photo],
+    prediction: Callable[..., Prediction],
+    day: date,
+    moment: datetime,
+) -> None:
+    photo = classified()
+    other = classified(date=day + timedelta(days=1))
+    for each in (photo, other):
+        rows.confirm_photo(each.id, moment)
+    days = [day + timedelta(days=number) for number in range(3)]
+    analysis.recompute(rows, session.id, days)
+    before, content = rows.confirmed_stamp(), rows.confirmed()
+    if change == "relabel":
+        rows.label_photo(photo.id, "Rumex", "genus", moment)
+    elif change == "undo":
+        rows.undo_label(photo.id)
+    elif change == "predict":
+        rows.save_prediction(photo.id, prediction(model_name="second"), "Rumex", "genus")
+    elif change == "move":
+        rows.move_photo(photo.id, days[2])
+    elif change == "delete":
+        rows.delete_photo(photo.id)
+    elif change == "last":
+        rows.delete_photo(other.id)
+    else:
+        rows.delete_session(session.id)
+    if change != "session":
+        analysis.recompute(rows, session.id, days)
+    assert rows.confirmed_stamp() != before
+    assert change == "move" or rows.confirmed() != content

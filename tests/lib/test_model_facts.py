@@ -1,0 +1,83 @@
+"""What a model folder says of itself: read without loading it, and whatever its files hold."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from lib.config import STARTER_MODEL
+from lib.model_facts import ModelFacts, known_model
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(STARTER_MODEL, tmp_path / "model"))
+
+
+def change(folder: Path, file: str, **changes: object) -> None:
+    path = folder / file
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | changes), encoding="utf-8")
+
+
+def test_the_starter_model_says_what_it_is() -> None:
+    known = known_model(STARTER_MODEL)
+    card = json.loads((STARTER_MODEL / "model.json").read_text(encoding="utf-8"))
+    metrics = json.loads((STARTER_MODEL / "metrics.json").read_text(encoding="utf-8"))
+    facts = known.facts
+    assert (facts.name, facts.version, facts.licence) == (card["name"], card["version"], "CC-BY-SA-4.0")
+    assert (facts.quantisation, facts.temperature) == (card["quantisation"], card["temperature"])
+    assert (facts.classes, facts.available, facts.parity) == (12, True, None)
+    assert facts.measured is not None
+    assert facts.measured["top_1.value"] == metrics["top_1"]["value"]
+    assert facts.measured["calibration_error.after"] == metrics["calibration_error"]["after"]
+    assert "Stellaria media" in known.species
+
+
+def test_the_graph_is_not_read(folder: Path) -> None:
+    (folder / "model.onnx").write_bytes(b"no graph")
+    assert known_model(folder).facts.available
+    (folder / "model.onnx").unlink()
+    assert not known_model(folder).facts.available
+
+
+def test_parity_and_nested_quantisation_become_plain_facts(folder: Path) -> None:
+    change(
+        folder, "model.json",
+        parity={"max_difference": 0.01, "top_1": {"agreement": 0.99}, "photos": [1, 2], "deep": {"a": {"b": 1}}},
+        quantisation={"kind": "int8"},
+    )  # fmt: skip
+    facts = known_model(folder).facts
+    assert facts.parity == {"max_difference": 0.01, "top_1.agreement": 0.99}
+    assert facts.quantisation == "int8"
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{", '{"name": NaN}', "\ud800".encode("utf-8", "surrogatepass")]
+)
+def test_a_broken_card_says_nothing(folder: Path, content: str | bytes) -> None:
+    data = content.encode() if isinstance(content, str) else content
+    for name in ("model.json", "metrics.json", "labels.csv"):
+        (folder / name).write_bytes(data)
+    assert known_model(folder).facts == ModelFacts()
+
+
+def test_values_of_the_wrong_kind_are_left_out(folder: Path) -> None:
+    change(folder, "model.json", name=5, licence=["x"], temperature=True, source="", attribution="a" * 9000)
+    facts = known_model(folder).facts
+    assert (facts.name, facts.licence, facts.temperature, facts.source) == (None, None, None, None)
+    assert len(facts.attribution or "") == 2000
+
+
+def test_a_folder_that_is_not_there_says_nothing(tmp_path: Path) -> None:
+    assert known_model(tmp_path / "none").facts == ModelFacts()
+    assert known_model(tmp_path / "none").species == frozenset()
+
+
+def test_it_is_read_again_when_a_file_changes(folder: Path) -> None:
+    first = known_model(folder)
+    assert known_model(folder) is first
+    change(folder, "model.json", version="2.0.0 of another day")
+    assert known_model(folder).facts.version == "2.0.0 of another day"
