@@ -1,0 +1,178 @@
+"""Graph rewrites before the weights are made smaller: exact ones, that change nothing but rounding."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+CONTRIB = "com.microsoft"
+LARGE = 4096  # numbers; smaller tensors are not worth a cast at every photo
+
+
+def fuse_gelu(model: onnx.ModelProto) -> int:
+    """Put one operator in the place of x · 0.5 · (1 + erf(x / √2)); returns how many were found.
+
+    The runtime's own fusion does not know the order in which PyTorch's exporter writes it. Written out, it
+    keeps more copies of a block's widest activations at once.
+    """
+    graph = model.graph
+    readers: dict[str, list[onnx.NodeProto]] = {}
+    writer: dict[str, onnx.NodeProto] = {}
+    for node in graph.node:
+        for name in node.input:
+            readers.setdefault(name, []).append(node)
+        for name in node.output:
+            writer[name] = node
+    constants = _scalars(graph)
+    kept_outputs = {output.name for output in graph.output}
+
+    def only_reader(name: str, operator: str) -> onnx.NodeProto | None:
+        found = readers.get(name, [])
+        good = len(found) == 1 and found[0].op_type == operator and name not in kept_outputs
+        return found[0] if good else None
+
+    replaced: dict[str, onnx.NodeProto] = {}
+    dropped: set[str] = set()
+    for erf in [node for node in graph.node if node.op_type == "Erf"]:
+        scaled = writer.get(erf.input[0])
+        if (
+            scaled is None
+            or only_reader(scaled.output[0], "Erf") is None
+            or not _over_root_two(scaled, constants)
+        ):
+            continue
+        x = scaled.input[0]
+        plus = only_reader(erf.output[0], "Add")
+        if plus is None or not _with_constant(plus, erf.output[0], 1.0, constants):
+            continue
+        last = _product(x, plus.output[0], only_reader, constants)
+        if last is None:
+            continue
+        between, final = last
+        made = helper.make_node("Gelu", [x], [final.output[0]], name=f"gelu_{len(replaced)}", domain=CONTRIB)
+        replaced[final.output[0]] = made
+        dropped |= {scaled.output[0], erf.output[0], plus.output[0], between.output[0]}
+    nodes = [replaced.get(node.output[0], node) for node in graph.node if node.output[0] not in dropped]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    if replaced and all(entry.domain != CONTRIB for entry in model.opset_import):
+        model.opset_import.append(helper.make_opsetid(CONTRIB, 1))
+    return len(replaced)
+
+
+def matmul_of_gemm(model: onnx.ModelProto) -> int:
+    """Write every Gemm with constant weights as MatMul and Add: block-wise weights exist for MatMul alone."""
+    graph = model.graph
+    held = {tensor.name: tensor for tensor in graph.initializer}
+    uses: dict[str, int] = {}
+    for node in graph.node:
+        for name in node.input:
+            uses[name] = uses.get(name, 0) + 1
+    nodes, changed = [], 0
+    for node in graph.node:
+        options = {entry.name: helper.get_attribute_value(entry) for entry in node.attribute}
+        plain = options.get("alpha", 1.0) == options.get("beta", 1.0) == 1.0 and not options.get("transA", 0)
+        if node.op_type != "Gemm" or not plain or node.input[1] not in held:
+            nodes.append(node)
+            continue
+        weight = node.input[1]
+        if options.get("transB", 0):
+            turned = numpy_helper.from_array(
+                np.ascontiguousarray(numpy_helper.to_array(held[weight]).T), f"{weight}_turned"
+            )
+            if turned.name not in held:
+                graph.initializer.append(turned)
+                held[turned.name] = turned
+            uses[weight] -= 1
+            if not uses[weight]:
+                graph.initializer.remove(held.pop(weight))
+            weight = turned.name
+        bias = node.input[2] if len(node.input) > 2 else ""
+        output = f"{node.output[0]}_product" if bias else node.output[0]
+        nodes.append(
+            helper.make_node("MatMul", [node.input[0], weight], [output], name=f"{node.name}_matmul")
+        )
+        if bias:
+            nodes.append(helper.make_node("Add", [output, bias], [node.output[0]], name=f"{node.name}_add"))
+        changed += 1
+    del graph.node[:]
+    graph.node.extend(nodes)
+    return changed
+
+
+def store_half(model: onnx.ModelProto) -> int:
+    """Keep large float32 weights as float16, each cast back where it is used; returns how many.
+
+    Half the file and half the mapped pages; the float32 copy lives as long as its operator runs.
+    """
+    graph = model.graph
+    casts: dict[str, onnx.NodeProto] = {}
+    for tensor in list(graph.initializer):
+        if tensor.data_type != onnx.TensorProto.FLOAT or math.prod(tensor.dims) < LARGE:
+            continue
+        values = numpy_helper.to_array(tensor)
+        if np.abs(values).max() > np.finfo(np.float16).max:
+            continue
+        stored = numpy_helper.from_array(values.astype(np.float16), f"{tensor.name}_half")
+        casts[tensor.name] = helper.make_node(
+            "Cast", [stored.name], [tensor.name], name=f"{tensor.name}_cast", to=onnx.TensorProto.FLOAT
+        )
+        graph.initializer.remove(tensor)
+        graph.initializer.append(stored)
+    nodes: list[onnx.NodeProto] = []
+    waiting = dict(casts)
+    for node in graph.node:
+        # Directly before the first use: a cast at the front would hold all weights at once.
+        nodes.extend(waiting.pop(name) for name in list(node.input) if name in waiting)
+        nodes.append(node)
+    del graph.node[:]
+    graph.node.extend(nodes)
+    return len(casts)
+
+
+def _scalars(graph: onnx.GraphProto) -> dict[str, float]:
+    """The constants of one number."""
+    found = {}
+    for tensor in graph.initializer:
+        if math.prod(tensor.dims) == 1 and tensor.data_type == onnx.TensorProto.FLOAT:
+            found[tensor.name] = float(numpy_helper.to_array(tensor).reshape(-1)[0])
+    for node in graph.node:
+        if node.op_type == "Constant" and node.attribute and node.attribute[0].name == "value":
+            values = numpy_helper.to_array(node.attribute[0].t)
+            if values.size == 1 and values.dtype == np.float32:
+                found[node.output[0]] = float(values.reshape(-1)[0])
+    return found
+
+
+def _with_constant(node: onnx.NodeProto, name: str, value: float, constants: dict[str, float]) -> bool:
+    """Whether a node combines `name` with the constant `value`."""
+    others = [entry for entry in node.input if entry != name]
+    return len(others) == 1 and math.isclose(constants.get(others[0], math.nan), value, rel_tol=1e-5)
+
+
+def _over_root_two(node: onnx.NodeProto, constants: dict[str, float]) -> bool:
+    """Whether a node is x / √2, written as a division or as a product."""
+    factor = {"Div": math.sqrt(2), "Mul": math.sqrt(0.5)}.get(node.op_type)
+    return factor is not None and math.isclose(constants.get(node.input[1], math.nan), factor, rel_tol=1e-5)
+
+
+def _product(
+    x: str, plus: str, only_reader: object, constants: dict[str, float]
+) -> tuple[onnx.NodeProto, onnx.NodeProto] | None:
+    """The two products that end a GELU, 0.5 and `x` in either order; None when they are something else."""
+    assert callable(only_reader)
+    between = only_reader(plus, "Mul")
+    if between is None:
+        return None
+    final = only_reader(between.output[0], "Mul")
+    if final is None:
+        return None
+    for one, other in ((between, final), (final, between)):
+        inside = plus if one is between else between.output[0]
+        outside = between.output[0] if one is between else plus
+        if _with_constant(one, inside, 0.5, constants) and sorted(other.input) == sorted([x, outside]):
+            return between, final
+    return None
