@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import msgspec
 from flask import Response
 
-from lib import operations, shapes
+from lib import client, operations, shapes
 from lib.dispatcher import Call
 from lib.intake import Incoming, Intake, Outcome, Receipt
 from lib.operations import operation
@@ -76,40 +76,53 @@ def post(call: Call) -> Uploaded:
     # Guests share one user, so that a key of one would bring up the answer of another.
     key = None if call.identity.via == "guest" else call.request.headers.get("Idempotency-Key")
     if key is None:
-        status, body = _upload(call, session, day, incoming)
-        return _json(status, body)
+        return _reply(call, _upload(call, session, day, incoming))  # type: ignore[return-value]
     if not _IDEMPOTENCY_KEY.match(key):
         raise malformed([{"field": "Idempotency-Key", "reason": "must be 1 to 200 visible ASCII characters"}])
     stored = call.mine.idempotent(key, _digest(form.session_id, day, incoming))
     if stored is not None:
-        return _json(stored.status, msgspec.json.encode(stored.response), {"Idempotent-Replayed": "true"})
+        replayed = {"Idempotent-Replayed": "true"}
+        return _json(stored.status, msgspec.json.encode(stored.response), replayed)  # type: ignore[return-value]
     try:
-        status, body = _upload(call, session, day, incoming)
+        receipt = _upload(call, session, day, incoming)
+        reply = _reply(call, receipt)
     except BaseException:
         call.mine.forget_idempotent(key)  # nothing was answered, so the same key may try again
         raise
-    call.mine.finish_idempotent(key, status, msgspec.json.decode(body))
-    return _json(status, body)
+    if receipt.retry_after is None:
+        call.mine.finish_idempotent(key, reply.status_code, msgspec.json.decode(reply.get_data()))
+    else:
+        call.mine.forget_idempotent(
+            key
+        )  # asked again, the answer shall be of photos that were classified since
+    return reply  # type: ignore[return-value]
 
 
-def _upload(
-    call: Call, session: Session | None, day: date | None, incoming: list[Incoming]
-) -> tuple[int, bytes]:
+def _upload(call: Call, session: Session | None, day: date | None, incoming: list[Incoming]) -> Receipt:
     intake = Intake(call.mine, call.services.photos, call.services.recogniser)
-    receipt = intake.receive(session, day, incoming, call.settings.site_timezone)
+    abandoned = client.watch(call.request.environ)
+    receipt = intake.receive(session, day, incoming, call.settings.site_timezone, abandoned)
+    if receipt.retry_after is not None:
+        call.services.work_waits()
+    return receipt
+
+
+def _reply(call: Call, receipt: Receipt) -> Response:
+    """The declared reply; with photos that wait for the model it says when to ask again."""
     session_id = receipt.session_id
     if session_id is None:
         raise _none_taken(call, receipt)
     if call.identity.via == "guest":
         receipt = receipt.for_guest()
-    reply = Uploaded(
+    body = Uploaded(
         session_id=session_id,
         results=[_result(call, outcome) for outcome in receipt.outcomes],
         metrics={day.isoformat(): shapes.day(row) for day, row in receipt.days.items()},
         model=ModelShape(receipt.model_name, receipt.model_version),
         processing_time=receipt.seconds,
     )
-    return (201 if receipt.created else 200), msgspec.json.encode(reply)
+    later = {} if receipt.retry_after is None else {"Retry-After": str(receipt.retry_after)}
+    return _json(201 if receipt.created else 200, msgspec.json.encode(body), later)
 
 
 def _result(call: Call, outcome: Outcome) -> Result:
@@ -169,6 +182,6 @@ def _digest(session_id: int | None, day: date | None, incoming: list[Incoming]) 
     return whole.hexdigest()
 
 
-def _json(status: int, body: bytes, headers: dict[str, str] | None = None) -> Uploaded:
+def _json(status: int, body: bytes, headers: dict[str, str]) -> Response:
     """The declared reply, encoded already and with a status of its own."""
-    return Response(body, status, headers, content_type=operations.JSON)  # type: ignore[return-value]
+    return Response(body, status, headers, content_type=operations.JSON)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from flask import Response
 
-from lib import auth, operations
+from lib import auth, client, operations
 from lib.dispatcher import Call
 from lib.operations import operation
 from lib.photos.identify import MAX_FILES
@@ -80,7 +80,10 @@ def post(call: Call) -> Response:
 
     intake = Intake(owner, call.services.photos, call.services.recogniser)
     sent = [Incoming(each.filename or "", each.stream) for each in files]
-    receipt = intake.receive(session, day, sent, call.settings.site_timezone)
+    abandoned = client.watch(call.request.environ)
+    receipt = intake.receive(session, day, sent, call.settings.site_timezone, abandoned)
+    if receipt.retry_after is not None:
+        call.services.work_waits()
     taken = sum(outcome.photo is not None for outcome in receipt.outcomes)
     if guest:
         receipt = receipt.for_guest()
@@ -95,7 +98,8 @@ def post(call: Call) -> Response:
     refused = {outcome.problem.status for outcome in receipt.outcomes if outcome.problem}
     nothing = refused.pop() if len(refused) == 1 else 422
     status = 201 if receipt.created else 200 if taken else nothing
-    return Response(html, status=status, headers=page.headers)
+    later = {} if receipt.retry_after is None else {"Retry-After": str(receipt.retry_after)}
+    return Response(html, status=status, headers=page.headers | later)
 
 
 def _owner(call: Call) -> UserStore | None:

@@ -8,8 +8,12 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo
+
+if TYPE_CHECKING:
+    from lib.regions import Region
 
 ROOT = Path(__file__).resolve().parent.parent
 STARTER_MODEL = ROOT / "lib" / "classifier" / "starter"
@@ -54,6 +58,8 @@ class Settings:
     output_dir: Path
     photo_store: str | None
     model_dir: Path
+    model_idle_seconds: int
+    region_species: Region | None
     site_timezone: str
     functions: tuple[str, ...]
 
@@ -91,6 +97,15 @@ class _Reader:
             return default
         if not re.fullmatch("[0-9]{1,5}", raw) or not 0 < int(raw) < 65536:
             self.lines.append(f"{name}: must be a port number between 1 and 65535")
+            return default
+        return int(raw)
+
+    def seconds(self, name: str, default: int) -> int:
+        raw = self.text(name)
+        if not raw:
+            return default
+        if not re.fullmatch("[0-9]{1,7}", raw):
+            self.lines.append(f"{name}: must be a whole number of seconds, 0 for never")
             return default
         return int(raw)
 
@@ -141,6 +156,18 @@ class _Reader:
         except RuntimeError:
             self.lines.append(f"{name}: {str(path)!r} names a home folder that does not exist")
             return path
+
+    def region(self, name: str) -> Region | None:
+        named = self.text(name)
+        if not named:
+            return None
+        from lib import regions  # brings the table of plants: not at the start of a server without a list
+
+        try:
+            return regions.read_region(named if named in regions.shipped() else self.folder(name, named))
+        except regions.RegionUnreadable as error:
+            self.lines.append(f"{name}: {error}")
+            return None
 
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:
@@ -207,6 +234,8 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         output_dir=read.folder("OUTPUT_DIR", "./output"),
         photo_store=photo_store or None,
         model_dir=read.folder("MODEL_DIR", STARTER_MODEL),
+        model_idle_seconds=read.seconds("MODEL_IDLE_SECONDS", 300),
+        region_species=read.region("REGION_SPECIES"),
         site_timezone=site_timezone,
         functions=tuple(filter(None, (part.strip() for part in read.text("FUNCTIONS").split(",")))),
     )

@@ -27,6 +27,7 @@ from lib.store.records import DayRow, NewPhoto, Photo, Session
 
 LOG = logging.getLogger("weeds.intake")
 LONGEST_FILENAME = 255
+NOT_YET = "not-yet-classified"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,11 @@ class Outcome:
     status: str
     photo: Photo | None = None
     problem: Problem | None = None
+
+    @property
+    def waits(self) -> bool:
+        """The photo is safe and waits for the model."""
+        return self.problem is not None and self.problem.kind == NOT_YET
 
 
 @dataclass(slots=True)
@@ -72,6 +78,14 @@ class Receipt:
         return replace(self, outcomes=outcomes, days={})
 
     @property
+    def retry_after(self) -> int | None:
+        """Seconds until asking again about the photos that wait for the model makes sense; None when none does."""
+        waits = [
+            each.problem.extensions["retry_after"] for each in self.outcomes if each.waits and each.problem
+        ]
+        return max(waits, default=None)
+
+    @property
     def created(self) -> bool:
         """True when at least one photo is new."""
         return any(outcome.status == "created" for outcome in self.outcomes)
@@ -84,6 +98,7 @@ class Intake:
         self.store = store
         self.files = files
         self.recogniser = recogniser
+        self._held_up: Problem | None = None
 
     def receive(
         self,
@@ -98,9 +113,11 @@ class Intake:
         Without a session, the first photo that can be taken makes one in the site's `timezone` (IANA).
         A photo is on disk and in the database before it is classified, so that a crash at any instant loses none
         that was acknowledged. Whatever ends the work early, the days touched so far are analysed. `abandoned` says
-        whether the sender is gone: photos then wait for the backlog instead of the model.
+        whether the sender is gone. Once one photo could not be classified now, those behind it are only kept: the
+        sender would wait once more for each, and the backlog asks for all of them.
         """
         started = time.monotonic()
+        self._held_up = None
         receipt = Receipt()
         touched: set[date] = set()
         try:
@@ -146,10 +163,15 @@ class Intake:
                     image = decode(stored.read(), filename=photo.original_filename).image
             found = self.recogniser.classify(image, session, abandoned)
         except classifier.ModelUnavailable as error:
-            LOG.warning("no model: %s", error)
-            return _waiting("The photo is kept. It is not classified yet, because no model can be loaded.")
-        except classifier.Busy:
-            return _waiting("The photo is kept. It is classified as soon as the photos before it are.")
+            why = (
+                f"The photo is kept. It is classified when the model of this server is mended: {error.reason}"
+            )
+            return _waiting(why, error.retry_after, error.kind)
+        except classifier.Busy as error:
+            why = "The photo is kept. It is classified as soon as the photos before it are."
+            return _waiting(why, error.retry_after, error.kind)
+        except classifier.Abandoned:
+            return _waiting("The photo is kept. It is classified later, because nobody waited for it.", 1)
         except FileNotFoundError:
             LOG.error("the file of photo %d is missing", photo.id)
             return _lost()
@@ -203,13 +225,28 @@ class Intake:
             return self._duplicate(name, photo, abandoned)
         waiting = None
         with _deleted_meanwhile():
-            waiting = self.classify(photo, decoded.image, session, abandoned)
+            waiting = self._ask(photo, decoded.image, session, abandoned)
         return Outcome(name, "created", photo, waiting)
 
     def _duplicate(self, name: str, photo: Photo, abandoned: Callable[[], bool] | None) -> Outcome:
         """Sending a photo again is also how a person asks again about one that is not classified yet."""
-        problem = None if photo.is_processed else self.classify(photo, abandoned=abandoned)
+        problem = None if photo.is_processed else self._ask(photo, abandoned=abandoned)
         return Outcome(name, "duplicate", photo, problem)
+
+    def _ask(
+        self,
+        photo: Photo,
+        image: Image.Image | None = None,
+        session: Session | None = None,
+        abandoned: Callable[[], bool] | None = None,
+    ) -> Problem | None:
+        """Classify, unless a photo before it in this request had to be left waiting."""
+        if self._held_up is not None:
+            return self._held_up
+        problem = self.classify(photo, image, session, abandoned)
+        if problem is not None and problem.kind == NOT_YET:
+            self._held_up = problem
+        return problem
 
     def _renewed(self, outcome: Outcome) -> Outcome:
         """The outcome with the photo as it stands after classification and clustering."""
@@ -246,5 +283,9 @@ def _lost() -> Problem:
     return Problem(410, detail="The file of this photo is missing on the server.", kind="file-missing")
 
 
-def _waiting(detail: str) -> Problem:
-    return Problem(503, "Not classified yet", detail, kind="not-yet-classified")
+def _waiting(detail: str, retry_after: int, cause: str | None = None) -> Problem:
+    """`cause` is the kind of the problem behind it."""
+    problem = Problem(503, "Not classified yet", detail, kind=NOT_YET, retry_after=retry_after)
+    if cause:
+        problem.extensions["cause"] = cause
+    return problem

@@ -94,9 +94,11 @@ class Services:
         """What names the plants in photos; the model itself loads with the first one."""
         with self._lock:
             if self._recogniser is None:
+                from lib import classifier
                 from lib.recognition import Recogniser
 
-                self._recogniser = Recogniser(self.settings.model_dir)
+                classifier.unload_when_idle(self.settings.model_idle_seconds)
+                self._recogniser = Recogniser(self.settings.model_dir, self.settings.region_species)
             return self._recogniser
 
     @property
@@ -107,8 +109,13 @@ class Services:
             if self._backlog is None:
                 from lib.backlog import Backlog
 
-                self._backlog = Backlog(database, photos, recogniser)
+                self._backlog = Backlog(database, photos, recogniser.in_background())
             return self._backlog
+
+    def work_waits(self) -> None:
+        """A photo was left waiting: look when this request is over, however short ago the last look was."""
+        with self._lock:
+            self._looked = float("-inf")
 
     def look_for_waiting_work(self) -> None:
         """Start the backlog when photos or days wait; asks the database at most once a minute.

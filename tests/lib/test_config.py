@@ -36,7 +36,7 @@ def test_it_has_the_defaults_of_the_specification() -> None:
     assert settings.data_dir == Path("data").absolute()
     assert settings.output_dir == Path("output").absolute()
     assert settings.photo_store is None
-    assert settings.model_dir == config.STARTER_MODEL
+    assert (settings.model_dir, settings.model_idle_seconds) == (config.STARTER_MODEL, 300)
     assert settings.site_timezone == "Asia/Tokyo"
     assert settings.functions == ()
 
@@ -282,7 +282,7 @@ def test_it_names_every_bad_value_at_once() -> None:
 
 OTHERS = (
     "DATABASE_URL", "SECRET_KEY", "LOG_LEVEL", "ALLOWED_ORIGINS", "PORT", "METRICS_PORT", "RATE_LIMIT",
-    "RATE_LIMIT_STORAGE", "DATA_DIR", "PHOTO_STORE", "SITE_TIMEZONE", "FUNCTIONS",
+    "RATE_LIMIT_STORAGE", "DATA_DIR", "PHOTO_STORE", "SITE_TIMEZONE", "FUNCTIONS", "MODEL_IDLE_SECONDS",
 )  # fmt: skip
 TEXTS = st.text(st.characters(exclude_characters="\x00")) | st.sampled_from(
     ["true", "false", "8000", "~", "[", "*"]
@@ -300,6 +300,18 @@ def test_whatever_the_environment_holds_it_is_read_or_refused_by_name(environ: d
     assert lines
     # A secret is the one thing whose absence is refused.
     assert all(line.split(":")[0] in {*environ, "SECRET_KEY"} for line in lines)
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("0", 0), (" 60 ", 60), ("9999999", 9999999), ("", 300)])
+def test_how_long_an_idle_model_is_kept(text: str, seconds: int) -> None:
+    assert load({"MODEL_IDLE_SECONDS": text}).model_idle_seconds == seconds
+
+
+@pytest.mark.parametrize("text", ["-1", "1.5", "five", "1e3", "10000000", "٣"])
+def test_it_refuses_what_is_no_number_of_seconds(text: str) -> None:
+    assert refused({"MODEL_IDLE_SECONDS": text}) == [
+        "MODEL_IDLE_SECONDS: must be a whole number of seconds, 0 for never"
+    ]
 
 
 def test_a_shown_settings_object_holds_no_secret() -> None:
