@@ -1,4 +1,4 @@
-"""What the same Swin Transformer's weights are called by timm (today and before), Microsoft, Hugging Face and torchvision.
+"""What one Swin Transformer's weights are called by timm (today, before), Microsoft, Hugging Face and torchvision.
 
 Every name is derived from timm's of today, in one direction only: the keys a layout must have follow from the
 architecture, so that what is missing or too much is told in the file's own names.
@@ -133,7 +133,8 @@ def swin(keys: Collection[str]) -> Layout | None:
                 found.append(Layout(kind, matched["prefix"]))
     if len(found) > 1:
         raise Refused(
-            "Several Swin Transformers in one file: " + ", ".join(f"{f.title} under {f.prefix!r}" for f in found)
+            "Several Swin Transformers in one file: "
+            + ", ".join(f"{f.title} under {f.prefix!r}" for f in found)
         )
     if not found:
         return None
@@ -175,7 +176,9 @@ def translate(
         # Query, key and value stored apart have a third of the rows each.
         part = torch.Size([shape[0] // len(keys), *shape[1:]]) if len(keys) > 1 else shape
         bad = [key for key in keys if tensors[key].shape != part]
-        wrong["misshapen"] += [f"{key}: {_shape(tensors[key].shape)} instead of {_shape(part)}" for key in bad]
+        wrong["misshapen"] += [
+            f"{key}: {_shape(tensors[key].shape)} instead of {_shape(part)}" for key in bad
+        ]
         if not bad:
             parts = [tensors[key] for key in keys]
             translated[name] = torch.cat(parts) if len(parts) > 1 else parts[0]

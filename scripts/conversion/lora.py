@@ -73,7 +73,9 @@ def merge(tensors: dict[str, torch.Tensor], adapter: dict[str, Any], alpha: floa
             sides[matched["module"]][side] = key
             adapters.add(matched["adapter"] or "")
     if len(adapters) > 1:
-        raise Refused(f"Adapters of several names in one file: {', '.join(sorted(adapters))}. Save one of them.")
+        raise Refused(
+            f"Adapters of several names in one file: {', '.join(sorted(adapters))}. Save one of them."
+        )
     _refuse_other_kinds(adapter)
     base = {key: value for key, value in kept.items() if not PART.fullmatch(key)}
     pairs, sources = [], set()
@@ -111,7 +113,9 @@ def _saved_modules(tensors: dict[str, torch.Tensor], said: list[str]) -> dict[st
     several = {module: names for module, names in modules.items() if len(names) > 1}
     if several:
         module, names = next(iter(several.items()))
-        raise Refused(f"{module} was trained under several names: {', '.join(sorted(names))}. Save one of them.")
+        raise Refused(
+            f"{module} was trained under several names: {', '.join(sorted(names))}. Save one of them."
+        )
     left = {key: value for key, value in tensors.items() if not SAVED.fullmatch(key)}
     for key in list(left):
         module, found, rest = key.partition(ORIGINAL)
@@ -139,7 +143,11 @@ def _take_base(
     if len(inner) != 1:
         raise Refused(
             f"{keys['down']} changes a layer whose own weight is "
-            + (f"not clear: {', '.join(inner)}." if inner else "not in the file (an adapter alone is not enough).")
+            + (
+                f"not clear: {', '.join(inner)}."
+                if inner
+                else "not in the file (an adapter alone is not enough)."
+            )
         )
     stem = inner[0].removesuffix("weight")
     for key in [k for k in base if k.startswith(stem)]:
@@ -185,7 +193,10 @@ def _scale(
             if re.fullmatch(rf"(.*\.)?({pattern})", module):
                 alpha = float(special)
         return alpha / divisor, f"alpha {alpha:g} from adapter_config.json"
-    return DEFAULT_ALPHA / divisor, f"alpha {DEFAULT_ALPHA:g} assumed; the file does not tell, --lora-alpha does"
+    return (
+        DEFAULT_ALPHA / divisor,
+        f"alpha {DEFAULT_ALPHA:g} assumed; the file does not tell, --lora-alpha does",
+    )
 
 
 def _refuse_other_kinds(adapter: dict[str, Any]) -> None:
@@ -195,4 +206,6 @@ def _refuse_other_kinds(adapter: dict[str, Any]) -> None:
         raise Refused(f"adapter_config.json: peft_type is {kind}; only LORA is merged.")
     for option in ("use_dora", "fan_in_fan_out", "lora_bias"):
         if adapter.get(option):
-            raise Refused(f"adapter_config.json: {option} is on; such adapters are not merged. Merge them before.")
+            raise Refused(
+                f"adapter_config.json: {option} is on; such adapters are not merged. Merge them before."
+            )

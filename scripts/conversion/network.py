@@ -73,11 +73,11 @@ def infer(layout: Layout, tensors: dict[str, torch.Tensor], size: int | None = N
             if key in tensors and tensors[key].ndim == 2
         ]
         if not tables:
-            raise Refused(f"Stage {stage} has no table of relative positions, which tells its heads and window.")
+            raise Refused(
+                f"Stage {stage} has no table of relative positions, which tells its heads and window."
+            )
         # Most of them decide, so that a misshapen one is named and not all the others.
-        rows, columns = max(
-            (tuple(t.shape) for t in tables), key=[tuple(t.shape) for t in tables].count
-        )
+        rows, columns = max((tuple(t.shape) for t in tables), key=[tuple(t.shape) for t in tables].count)
         heads.append(columns)
         windows.append((math.isqrt(rows) + 1) // 2)
         if (2 * windows[-1] - 1) ** 2 != rows:
@@ -86,7 +86,9 @@ def infer(layout: Layout, tensors: dict[str, torch.Tensor], size: int | None = N
     stored = _stored_size(layout, tensors, depths, window, patch_size)
     side = size or stored or INPUT_SIZES.get(window)
     if side is None:
-        raise Refused(f"Nothing tells the input size of a network with windows of {window}: say --input-size.")
+        raise Refused(
+            f"Nothing tells the input size of a network with windows of {window}: say --input-size."
+        )
     (fc1,) = layout.names("layers.0.blocks.0.mlp.fc1.weight")
     ratio = len(tensors[fc1]) / patch.shape[0] if fc1 in tensors else 4.0
     return Architecture(
@@ -176,7 +178,9 @@ def fill(
     rest = {layouts.outside(layout, key): key for key in tensors if key not in used | compared}
     found, by_head, left, no_head = None, set(), set(), ""
     try:
-        found, by_head, left = place.find({short: tensors[key] for short, key in rest.items()}, _width(backbone), head)
+        found, by_head, left = place.find(
+            {short: tensors[key] for short, key in rest.items()}, _width(backbone), head
+        )
     except Refused as refused:
         no_head = str(refused)
     unexpected = [key for short, key in rest.items() if short not in by_head | left]
@@ -228,7 +232,9 @@ def _compare_buffers(
                 if own is None:
                     bad.append(f"{key}: the architecture has none here")
                 # torchvision stores the index as one row.
-                elif stored.numel() != own.numel() or not torch.equal(stored.flatten(), own.flatten().to(stored.dtype)):
+                elif stored.numel() != own.numel() or not torch.equal(
+                    stored.flatten(), own.flatten().to(stored.dtype)
+                ):
                     bad.append(key)
     return compared, bad
 
@@ -246,7 +252,7 @@ def _published_size(architecture: str) -> int:
 
 
 class Network(nn.Module):
-    """What is exported: `image` (and `place`, degrees) to `logits` and `embedding`, the features before the head."""
+    """What is exported: `image` (and `place`, degrees) to `logits` and `embedding`, the image's features."""
 
     def __init__(self, filled: Filled, rule: PlaceRule | None = None) -> None:
         super().__init__()
@@ -281,7 +287,9 @@ class Place(nn.Module):
             x = place * self.unit
         elif self.rule.scale == "sincos":
             radians = place * (math.pi / 180)
-            both = torch.stack([radians.sin(), radians.cos()], 2)  # N x (latitude, longitude) x (sine, cosine)
+            both = torch.stack(
+                [radians.sin(), radians.cos()], 2
+            )  # N x (latitude, longitude) x (sine, cosine)
             x = both.flatten(1)
         for number, layer in enumerate(self.chain, 1):
             x = layer(x)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,8 @@ LARGEST = 1e-3
 
 @dataclass(frozen=True)
 class Difference:
-    """`largest_logit`: largest absolute difference of a logit; `largest_probability`: of a probability at temperature
-    1; `top1`: share of photos with the same likeliest class, of `photos`."""
+    """`largest_logit`: largest absolute difference of a logit; `largest_probability`: of a probability at
+    temperature 1; `top1`: share of photos with the same likeliest class, of `photos`."""
 
     largest_logit: float
     largest_probability: float
@@ -52,7 +52,10 @@ def feeds(images: Sequence[np.ndarray], place: tuple[float, float] | None) -> li
     generator = np.random.default_rng(2)
     places = generator.uniform((-80, -180), (80, 180), (len(images), 2))
     places[0] = place
-    return [{"image": image, "place": at[None].astype(np.float32)} for image, at in zip(images, places, strict=True)]
+    return [
+        {"image": image, "place": at[None].astype(np.float32)}
+        for image, at in zip(images, places, strict=True)
+    ]
 
 
 def by_reference(reference: Reference, photos: Sequence[Feed]) -> np.ndarray:
@@ -65,7 +68,7 @@ def by_reference(reference: Reference, photos: Sequence[Feed]) -> np.ndarray:
     return np.concatenate(rows)
 
 
-def by_graph(path: Path, photos: Sequence[Feed]) -> np.ndarray:
+def by_graph(path: Path, photos: Iterable[Feed]) -> np.ndarray:
     """Logits (N, K) of an ONNX graph in ONNX Runtime."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()

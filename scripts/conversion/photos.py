@@ -46,7 +46,9 @@ def made(count: int = MADE, side: int = 256, seed: int = 1) -> list[Image.Image]
         canvas = np.empty((side, side, 3))
         for channel in range(3):
             angle, waves = generator.uniform(0, np.pi), generator.uniform(1, 24)
-            wave = np.sin(2 * np.pi * waves * (x * np.cos(angle) + y * np.sin(angle)) + generator.uniform(0, 6))
+            wave = np.sin(
+                2 * np.pi * waves * (x * np.cos(angle) + y * np.sin(angle)) + generator.uniform(0, 6)
+            )
             canvas[..., channel] = generator.uniform(40, 215) + generator.uniform(10, 60) * wave
         for _ in range(int(generator.integers(4, 24))):
             cx, cy, rx, ry = (*generator.uniform(0, 1, 2), *generator.uniform(0.02, 0.3, 2))

@@ -27,7 +27,7 @@ class Linear:
 
 @dataclass(frozen=True)
 class PlaceRule:
-    """What the weights do not tell of a place input; `activated_end`: the activation stands after the last layer too."""
+    """What the weights do not tell of a place input; `activated_end`: the last layer is followed by one too."""
 
     scale: str
     activation: str = "relu"
@@ -59,7 +59,9 @@ def find(
     found = heads | wide
     if chosen is not None:
         if chosen not in found:
-            raise Refused(f"--head {chosen}: the file's linear layers that could be are: {_names(found) or 'none'}.")
+            raise Refused(
+                f"--head {chosen}: the file's linear layers that could be are: {_names(found) or 'none'}."
+            )
         left = {key for name in found if name != chosen for key in (f"{name}.weight", f"{name}.bias")}
         found = {chosen: found[chosen]}
     else:
@@ -117,7 +119,9 @@ def check(head: Head, scale: str | None, default: tuple[float, float] | None) ->
     """Raises Refused when the head takes a place and the person has not said how, or the other way round."""
     if not head.coordinates:
         if scale is not None or default is not None:
-            raise Refused("This checkpoint takes no latitude and longitude: leave --place-… and --default-place out.")
+            raise Refused(
+                "This checkpoint takes no latitude and longitude: leave --place-… and --default-place out."
+            )
         return
     what = f"{head.linear.name} takes a place: {head.coordinates} coordinates" + (
         " through " + ", ".join(f"{layer.name} ({_shape(layer.weight)})" for layer in head.chain)
@@ -132,17 +136,11 @@ def check(head: Head, scale: str | None, default: tuple[float, float] | None) ->
             f"of the latitude, then of the longitude); with {head.coordinates} coordinates: {', '.join(fitting)}."
         )
     if scale not in fitting:
-        raise Refused(f"{what}; --place-scale {scale} gives {COORDINATES[scale]}. Fitting: {', '.join(fitting)}.")
+        raise Refused(
+            f"{what}; --place-scale {scale} gives {COORDINATES[scale]}. Fitting: {', '.join(fitting)}."
+        )
     if default is None:
         raise Refused(f"{what}. Say with --default-place LAT,LON which place to take when none is known.")
-
-
-def degrees(text: str) -> tuple[float, float]:
-    """`LAT,LON` in degrees; raises ValueError outside -90 to 90 and -180 to 180."""
-    latitude, longitude = (float(part) for part in text.split(","))
-    if not (-90 <= latitude <= 90 and -180 <= longitude <= 180):
-        raise ValueError(text)
-    return latitude, longitude
 
 
 def _names(layers: dict[str, Linear]) -> str:

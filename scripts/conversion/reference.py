@@ -1,4 +1,4 @@
-"""The checkpoint run by the implementation that its layout comes from, adapters unmerged: what a conversion must give."""
+"""The checkpoint run by the implementation that its layout comes from, adapters unmerged: what must come out."""
 
 from __future__ import annotations
 
@@ -70,7 +70,9 @@ def _own(filled: Filled, base: dict[str, torch.Tensor]) -> tuple[nn.Module | Non
             num_classes=filled.classes,
         ).eval()
         indices = {k: v for k, v in own.state_dict().items() if k.endswith("relative_position_index")}
-        own.load_state_dict(_named(layout, filled, base) | indices | _head("head", state), strict=True, assign=True)
+        own.load_state_dict(
+            _named(layout, filled, base) | indices | _head("head", state), strict=True, assign=True
+        )
         return own, "torchvision's implementation"
     if layout.kind.startswith("hugging-face"):
         own = _hugging_face(filled, base, state)
@@ -90,7 +92,9 @@ def _timm(filled: Filled, backbone: dict[str, torch.Tensor]) -> nn.Module:
     return own
 
 
-def _hugging_face(filled: Filled, base: dict[str, torch.Tensor], state: dict[str, torch.Tensor]) -> nn.Module | None:
+def _hugging_face(
+    filled: Filled, base: dict[str, torch.Tensor], state: dict[str, torch.Tensor]
+) -> nn.Module | None:
     """transformers' Swin with these weights; None when the package is not there or names them otherwise."""
     try:
         from transformers import SwinConfig, SwinForImageClassification

@@ -1,4 +1,4 @@
-"""Where a checkpoint comes from and what is in it: a file or the hub, its digest, and its tensors without running code."""
+"""Where a checkpoint is from and what is in it: a file or the hub, its digest, its tensors without running code."""
 
 from __future__ import annotations
 
@@ -42,7 +42,9 @@ def locate(where: str, sha256: str | None = None) -> Source:
     if where.startswith("hf:"):
         matched = HUB.fullmatch(where)
         if matched is None:
-            raise Refused(f"{where}: a file of the hub is named hf:OWNER/REPO/FILE or hf:OWNER/REPO/FILE@REVISION.")
+            raise Refused(
+                f"{where}: a file of the hub is named hf:OWNER/REPO/FILE or hf:OWNER/REPO/FILE@REVISION."
+            )
         path = _download(matched["repo"], matched["file"], matched["revision"])
         folder, _, _ = matched["file"].rpartition("/")
         adapter = _download(
@@ -142,11 +144,17 @@ def tensors(held: Any, size: int, entry: str | None = None) -> tuple[dict[str, t
     while isinstance(held, Mapping) and not _is_state(held):
         found = [name for name in ([entry] if entry else ENTRIES) if isinstance(held.get(name), Mapping)]
         if entry is None:  # several kinds of average lie beside the weights under names of their own
-            found += [k for k, v in held.items() if k not in found and isinstance(v, Mapping) and _is_state(v)]
+            found += [
+                k for k, v in held.items() if k not in found and isinstance(v, Mapping) and _is_state(v)
+            ]
         if len(found) > 1:
-            raise Refused(f"Weights under several entries: {', '.join(map(str, found))}. Choose one with --entry.")
+            raise Refused(
+                f"Weights under several entries: {', '.join(map(str, found))}. Choose one with --entry."
+            )
         if not found:
-            raise Refused(f"No weights found; the file's entries are: {', '.join(map(str, list(held)[:20]))}.")
+            raise Refused(
+                f"No weights found; the file's entries are: {', '.join(map(str, list(held)[:20]))}."
+            )
         said.append(f"entry {found[0]!r} unwrapped")
         held, entry = held[found[0]], None
     if not isinstance(held, Mapping) or not held:
@@ -160,7 +168,9 @@ def tensors(held: Any, size: int, entry: str | None = None) -> tuple[dict[str, t
         raise Refused(f"The tensors claim {claimed:,} bytes, and the file has {size:,}.")
     kinds = {value.dtype for value in held.values() if value.is_floating_point()}
     if kinds - {torch.float32}:
-        said.append(f"{', '.join(sorted(str(kind).removeprefix('torch.') for kind in kinds))} read as float32")
+        said.append(
+            f"{', '.join(sorted(str(kind).removeprefix('torch.') for kind in kinds))} read as float32"
+        )
     plain = {k: v.detach().float() if v.is_floating_point() else v.detach() for k, v in held.items()}
     unsound = [k for k, v in plain.items() if v.is_floating_point() and not bool(torch.isfinite(v).all())]
     if unsound:
