@@ -223,11 +223,8 @@ def _label_before(row: NamedPhoto) -> tuple[tuple[str, str] | None, datetime | N
 
 def _rule(row: NamedPhoto) -> tuple[str, str]:
     """What the label rule makes of the species that are kept; what the others would add to a genus is lost."""
-    taxa = [
-        Taxon(str(each["species"]), str(each.get("genus") or ""), str(each.get("family") or ""))
-        for each in row.predictions
-    ]
-    label = decide([float(each["confidence"]) for each in row.predictions], taxa)
+    taxa = [Taxon(each.species, each.genus, each.family) for each in row.predictions]
+    label = decide([each.confidence for each in row.predictions], taxa)
     return label.name, label.level
 
 
@@ -278,7 +275,7 @@ def _answer(look: _Look, species: set[str] | None) -> Answer:
     return Answer(
         truth=row.label,
         level=row.label_level,
-        named=[(str(each["species"]), float(each["confidence"])) for each in row.predictions],
+        named=[(each.species, each.confidence) for each in row.predictions],
         label=look.label,
         label_level=look.label_level,
         known=None if species is None else canonical(row.label) in species,
@@ -288,8 +285,4 @@ def _answer(look: _Look, species: set[str] | None) -> Answer:
 
 def _ranks(looks: Iterable[_Look]) -> Ranks:
     """Genus and family of every species that a model named, as it has them."""
-    return {
-        str(each["species"]): (str(each.get("genus") or ""), str(each.get("family") or ""))
-        for look in looks
-        for each in look.row.predictions
-    }
+    return {each.species: (each.genus, each.family) for look in looks for each in look.row.predictions}

@@ -249,6 +249,16 @@ class Photo:
 
 
 @dataclass(frozen=True, slots=True)
+class SaidSpecies:
+    """One of the likeliest species of a photo, as a model named it; what it did not say of its rank is empty."""
+
+    species: str
+    confidence: float
+    genus: str = ""
+    family: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class NamedPhoto:
     """A photo that a person named, and what one model said of it: None and nothing where no model looked."""
 
@@ -264,7 +274,7 @@ class NamedPhoto:
     model_name: str | None = None
     processing_time: float | None = None
     timestamp: datetime | None = None
-    predictions: Sequence[Mapping[str, Any]] = ()
+    predictions: Sequence[SaidSpecies] = ()
     masked: bool = False
 
 

@@ -14,7 +14,7 @@ import pytest
 from lib import performance
 from lib.model_facts import KnownModel, ModelFacts
 from lib.performance import Report, report
-from lib.store.records import NamedPhoto
+from lib.store.records import NamedPhoto, SaidSpecies
 
 NOON = datetime(2025, 8, 24, 3, tzinfo=UTC)
 LATER = NOON + timedelta(hours=1)
@@ -22,10 +22,8 @@ CHICKWEED, FAT_HEN, DOCK = "Stellaria media", "Chenopodium album", "Rumex obtusi
 STARTER = KnownModel(ModelFacts(name="starter"), species=frozenset({CHICKWEED, FAT_HEN, DOCK}))
 
 
-def said(*named: tuple[str, float]) -> list[dict[str, Any]]:
-    return [
-        {"species": name, "confidence": confidence, "genus": name.split(" ")[0]} for name, confidence in named
-    ]
+def said(*named: tuple[str, float]) -> list[SaidSpecies]:
+    return [SaidSpecies(name, confidence, name.split(" ")[0]) for name, confidence in named]
 
 
 def before(label: str, level: str = "species", source: str = "model", at: datetime = LATER) -> dict[str, Any]:

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from lib import analysis
+from lib.store import confirmed
 from lib.store.database import UserStore
-from lib.store.records import NewPhoto, Photo, Prediction, Session
+from lib.store.records import NewPhoto, Photo, Prediction, SaidSpecies, Session
 
 Named = Callable[..., Photo]
 
@@ -46,7 +47,7 @@ def test_only_photos_that_a_person_named_come(
     ]
     assert found[1].label_history[-1]["label"] == "Stellaria media"
     assert found[0].model_name == "starter 1.0"
-    assert found[0].predictions[0]["confidence"] == 0.9
+    assert list(found[0].predictions) == [SaidSpecies("Stellaria media", 0.9)]
     assert found[0].timestamp == moment
     assert found[0].is_representative is True
     assert found[0].masked is False
@@ -60,6 +61,16 @@ def test_every_model_that_looked_has_a_row_in_the_order_of_time(
     rows.save_prediction(photo.id, earlier, "Rumex", "genus")
     rows.confirm_photo(photo.id, moment)
     assert [each.model_name for each in rows.confirmed()] == ["first", "starter 1.0"]
+
+
+def test_many_photos_are_read_in_pieces_and_none_is_lost(
+    rows: UserStore, classified: Callable[..., Photo], moment: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(confirmed, "PHOTOS_AT_ONCE", 2)
+    photos = [classified() for _ in range(5)]
+    for photo in photos:
+        rows.confirm_photo(photo.id, moment)
+    assert [each.id for each in rows.confirmed()] == [photo.id for photo in photos]
 
 
 def test_a_photo_that_no_model_saw_comes_alone(
