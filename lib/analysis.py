@@ -207,7 +207,9 @@ def _inputs(photo: Photo) -> dict[str, Any]:
                 [each.get(name) for name in ("species", "confidence", "prior", "genus", "family")]
                 for each in prediction.predictions
             ],
-        },
+        }
+        # Only here, so that days without a list keep the digest that they had before there were lists.
+        | ({"region": prediction.region, "prior_mass": prediction.prior_mass} if prediction.masked else {}),
     }
 
 
@@ -237,6 +239,7 @@ def _processing(row: DayRow, photos: Sequence[Photo], units: Sequence[Plant]) ->
     predictions = [photo.prediction for photo in photos if photo.prediction is not None]
     confidences = [prediction.top_prediction_confidence for prediction in predictions]
     seconds = [prediction.processing_time for prediction in predictions]
+    masked = Counter(str(prediction.region) for prediction in predictions if prediction.masked)
     unsure = Counter(
         unit.label for unit in units if unit.label not in (None, NOT_A_PLANT) and not unit.is_species
     )
@@ -270,6 +273,8 @@ def _processing(row: DayRow, photos: Sequence[Photo], units: Sequence[Plant]) ->
                 [photo.quality_score for photo in photos if photo.quality_score is not None]
             ),
             "models": dict(sorted(Counter(prediction.model_name for prediction in predictions).items())),
+            # How many photos which regional list limited; absent where none did.
+            **({"regions": dict(sorted(masked.items()))} if masked else {}),
         },
     )
 

@@ -116,19 +116,26 @@ class _Facts:
         self.genera: dict[str, str] = {}
         self.families: dict[str, str] = {}
         self._priors: dict[str, float] = {}
+        self._prior_mass = 0.0
         named = {str(plant.label) for plant in plants if plant.is_species and not plant.by_person}
         largest = 0
         predictions = [each for plant in plants for each in plant.predictions]
         # Shares in training add up within one model only.
         newest = max(predictions, key=lambda each: (each.timestamp, each.model_name), default=None)
+        # Under one list the classes of the day are those of the list. Where not all photos had the same one, a
+        # class that some photo shows may have been impossible in another.
+        self.mixed = len({(each.model_name, each.region, each.classes) for each in predictions}) > 1
         for prediction in predictions:
             largest = max(largest, prediction.classes or len(prediction.predictions))
+            same = newest is not None and prediction.model_name == newest.model_name
+            if same:
+                mass = 1.0 if prediction.prior_mass is None else prediction.prior_mass
+                self._prior_mass = max(self._prior_mass, mass)
             for entry in prediction.predictions:
                 name = str(entry["species"])
                 named.add(name)
                 self.genera.setdefault(name, str(entry.get("genus") or ""))
                 self.families.setdefault(name, str(entry.get("family") or ""))
-                same = newest is not None and prediction.model_name == newest.model_name
                 if same and isinstance(entry.get("prior"), int | float):
                     self._priors.setdefault(name, float(entry["prior"]))
         self.classes = max(largest, len(named), 1)
@@ -141,10 +148,14 @@ class _Facts:
             self.families[name] = self.families.get(name) or family_of(self.genera[name])
 
     def prior(self) -> NDArray[np.float64]:
-        """Share of each class in training; the classes of which nothing is known share what the others leave."""
+        """Share of each class in training; the classes of which nothing is known share what the others leave.
+
+        Under a regional list they share what the others leave of the share of the list's species: all shares
+        together are then less than 1, and only their ratios count.
+        """
         known = sum(self._priors.values())
         others = self.classes - len(self._priors)
-        share = max(1 - known, 0.0) / others if others else 0.0
+        share = max((self._prior_mass or 1.0) - known, 0.0) / others if others else 0.0
         if share <= 0:  # names beyond the model's own
             share = known / len(self._priors) if self._priors else 1.0
         prior = np.full(self.classes, share)
@@ -168,9 +179,15 @@ def _chances(plant: Plant, facts: _Facts) -> tuple[dict[str, float], float, floa
         total = math.fsum(named.values())
         # Where a model does not say how much of the rest is none of its species, all of it is taken for that.
         inside = max(total, total if prediction.in_domain is None else prediction.in_domain)
+        other = inside - total
+        if prediction.masked and facts.mixed and total > 0:
+            # Which classes the list left possible is not kept beyond the likeliest: these take the rest as well, so
+            # that none gets a chance that was impossible.
+            named = {name: chance * inside / total for name, chance in named.items()}
+            other = 0.0
         for name, chance in named.items():
             chances[name] += chance / len(plant.predictions)
-        rest += (inside - total) / len(plant.predictions)
+        rest += other / len(plant.predictions)
         unknown += max(1 - inside, 0.0) / len(plant.predictions)
     return chances, rest, unknown
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from lib import analysis, calendars, diversity
 from lib.diversity import labelling_samples
 from lib.photos.duplicates import Membership
-from lib.plants import evidence_of, plants_of
+from lib.plants import Evidence, evidence_of, plants_of
 from lib.store import records
 from lib.store.records import DayRow, Photo, Prediction, ProcessingRow, Session
 
@@ -402,6 +402,66 @@ def test_training_shares_of_an_older_model_are_left_aside() -> None:
     assert evidence_of(plants).prior == pytest.approx([0.4, 0.2, 0.2, 0.2])
 
 
+def under_a_list(number: int, region: str | None = "hokkaido@1", **changes: Any) -> Photo:
+    """Half a dock, a third of it one of the list's other species."""
+    entries = [
+        {"species": DOCK, "confidence": 0.5, "prior": 0.02},
+        {"species": CHICKWEED, "confidence": 0.2, "prior": 0.01},
+    ]
+    masked = {"predictions": entries, "masked": True, "region": region, "prior_mass": 0.09, "classes": 5}
+    said = prediction(DOCK, 0.5, **(masked | changes))
+    return photo(number, DOCK, prediction=said)
+
+
+def evidence(*photos: Photo) -> Evidence:
+    return evidence_of(plants_of(photos, [Membership(each.id, each.id, True, 1.0) for each in photos]))
+
+
+def test_under_a_list_the_classes_of_the_day_are_those_of_the_list() -> None:
+    found = evidence(under_a_list(1), under_a_list(2))
+    assert found.candidates.size == 5
+    assert set(found.species.values()) == {DOCK, CHICKWEED}
+    # Its other three species share what the named ones leave of the list's share of the training photos.
+    assert sorted(found.prior) == pytest.approx([0.01, 0.02, 0.02, 0.02, 0.02])
+    # They also share the third that the model gave them.
+    assert found.candidates.values.sum(axis=1) == pytest.approx([1, 1])
+    assert sorted(found.candidates.values[0]) == pytest.approx([0.1, 0.1, 0.1, 0.2, 0.5])
+
+
+def test_a_look_alike_that_a_list_leaves_out_is_never_drawn() -> None:
+    """Fat hen is all over the day's other photos, which the model saw without the list."""
+    hens = [photo(number, FAT_HEN, prediction=prediction(FAT_HEN, 0.99)) for number in range(1, 21)]
+    row, processing = analyse(*hens, *(under_a_list(number) for number in range(21, 31)))
+    assert set(row.estimate["draws"][FAT_HEN]) == {20}
+    assert row.estimate["unknown"] == pytest.approx(0)
+    assert processing.processing_metadata["regions"] == {"hokkaido@1": 10}
+    assert "regions" not in analyse(*hens)[1].processing_metadata
+
+
+def test_of_two_lists_on_a_day_neither_gives_the_others_species_a_chance() -> None:
+    entries = [{"species": FAT_HEN, "confidence": 0.99, "prior": 0.3}]
+    hens = [
+        under_a_list(number, "session@2", classes=5, predictions=entries, prior_mass=0.5)
+        for number in range(1, 21)
+    ]
+    row, _ = analyse(*hens, *(under_a_list(number) for number in range(21, 31)))
+    assert set(row.estimate["draws"][FAT_HEN]) == {20}
+
+
+def test_a_list_of_strangers_leaves_plants_unknown() -> None:
+    none = prediction(
+        DOCK, 0.0, predictions=[], masked=True, region="x@0", classes=0, prior_mass=0.0, in_domain=0.0
+    )
+    row, _ = analyse(*(photo(n, "unknown", label_level="unknown", prediction=none) for n in range(1, 11)))
+    assert (row.estimate["unknown"], row.known_units, row.species_richness) == (10.0, 0.0, 0)
+
+
+def test_a_day_without_a_list_has_the_digest_of_the_time_before_lists() -> None:
+    """Nothing is computed again because the program has learned of lists."""
+    inputs = analysis._inputs(photo(1))["prediction"]
+    assert set(inputs) == {"model", "seconds", "top", "in_domain", "classes", "species"}
+
+
 def test_unsure_labels_are_no_species_and_are_not_lost() -> None:
     row, processing = analyse(
         photo(1, CHICKWEED),
@@ -527,6 +587,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "the model": {"prediction": prediction(CHICKWEED, model_name="other")},
     "the time taken": {"prediction": prediction(CHICKWEED, processing_time=9.0)},
     "no prediction": {"prediction": None},
+    "a regional list": {"prediction": prediction(CHICKWEED, masked=True, region="a@1")},
     "a small photo": {"low_resolution": True},
     "whether it was tried": {"is_processed": False},
     "the session": {"session_id": 2},
