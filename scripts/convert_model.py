@@ -2,7 +2,7 @@
 """Convert a PyTorch checkpoint into a model folder that the server loads.
 
 The checkpoint is a file, or hf:OWNER/REPO/FILE[@REVISION] of the Hugging Face hub. Swin Transformers are recognised
-by their keys and shapes (timm of today and before, Microsoft's, Hugging Face, torchvision; LoRA weights are merged);
+by their keys and shapes (timm of today and before, Microsoft's, Hugging Face, torchvision; LoRA is merged);
 any other timm classifier is named with --architecture. Nothing is written unless every weight has its place and the
 converted graph gives what the checkpoint gives.
 """

@@ -83,8 +83,8 @@ def _calibration(document: dict[str, Any]) -> str:
             f"Temperature {document['temperature']:.3f}, fitted on {figure['photos_fitted']} labelled photos; all "
             f"figures are of {figure['photos_measured']} others of the same folders.",
             "",
-            f"- Right at once: {100 * top1['value']:.1f} % ({100 * top1['low']:.1f} to {100 * top1['high']:.1f}); among "
-            f"the first three: {100 * figure['top3']['value']:.1f} %",
+            f"- Right at once: {100 * top1['value']:.1f} % ({100 * top1['low']:.1f} to {100 * top1['high']:.1f}); "
+            f"among the first three: {100 * figure['top3']['value']:.1f} %",
             f"- Expected calibration error: {figure['calibration_error']:.3f} "
             f"(at temperature 1: {figure['calibration_error_before']:.3f})",
             f"- Photos that can be answered: {kept}",
@@ -114,9 +114,9 @@ def _use(document: dict[str, Any]) -> str:
     if "calibration" not in document:
         lines += ["Its temperature was not fitted: how sure it says to be is not measured.", ""]
     lines += [
-        "For first labels that a person confirms. It gives every photo to one of its species, whatever it shows: it "
-        "has no measure of whether a photo shows any of them. It must not be used to decide on herbicide, weeding or "
-        "harvest, to say that a plant is edible, harmless or poisonous, or to report occurrences without a person's "
-        "check.",
+        "For first labels that a person confirms. It gives every photo to one of its species, whatever it shows: "
+        "it has no measure of whether a photo shows any of them. It must not be used to decide on herbicide, "
+        "weeding or harvest, to say that a plant is edible, harmless or poisonous, or to report occurrences without a "
+        "person's check.",
     ]
     return "\n".join(lines)

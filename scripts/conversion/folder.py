@@ -16,7 +16,7 @@ from scripts.conversion import Refused
 INATAG_REPOSITORY = "Project-AgML/iNatAg-models"
 INATAG_NOTICE = (
     "iNatAg: species names and training photos by Project AgML (arXiv:2503.20068); the data is under CC BY-NC 4.0, "
-    "which allows no commercial use and asks for attribution. The checkpoint's own licence is told where you got it."
+    "which allows no commercial use and asks for attribution. The checkpoint's own licence is where you got it."
 )
 
 

@@ -28,7 +28,10 @@ ORIGINAL = ".original_module."
 
 @dataclass(frozen=True)
 class Pair:
-    """An adapter of one layer: `down` (r, in), `up` (out, r), and the factor of their product."""
+    """An adapter of one layer: `down` (r, in), `up` (out, r), and the factor of their product.
+
+    Of a convolution, `down` is (r, in, height, width), and `up` what a 1 x 1 convolution has.
+    """
 
     module: str
     down: torch.Tensor
@@ -40,8 +43,9 @@ class Pair:
         return len(self.down)
 
     def change(self) -> torch.Tensor:
-        """What it adds to the weight (out, in), computed in float64."""
-        return self.scale * (self.up.double() @ self.down.double())
+        """What it adds to the weight, in its shape, computed in float64."""
+        product = self.up.double() @ self.down.double().flatten(1)
+        return self.scale * product.reshape(len(self.up), *self.down.shape[1:])
 
 
 @dataclass(frozen=True)
@@ -139,7 +143,9 @@ def _take_base(
     weight = f"{module}.weight"
     if weight in base:
         return weight
-    inner = [k for k in base if re.fullmatch(re.escape(module) + r"\.[^.]+\.weight", k) and base[k].ndim == 2]
+    inner = [
+        k for k in base if re.fullmatch(re.escape(module) + r"\.[^.]+\.weight", k) and base[k].ndim in (2, 4)
+    ]
     if len(inner) != 1:
         raise Refused(
             f"{keys['down']} changes a layer whose own weight is "
@@ -158,13 +164,17 @@ def _take_base(
 def _orient(
     down: torch.Tensor, up: torch.Tensor, weight: torch.Tensor, keys: dict[str, str]
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """The matrices as (r, in) and (out, r): linear layers store them so, plain parameters often transposed."""
+    """The matrices as (r, in, …) and (out, r): linear layers store them so, plain parameters often transposed."""
     if down.ndim == up.ndim == weight.ndim == 2:
         out, inner = weight.shape
         if down.shape[1] == inner and up.shape == (out, down.shape[0]):
             return down, up
         if down.shape[0] == inner and up.shape == (down.shape[1], out):
             return down.T, up.T
+    # PEFT on a convolution: the name `proj` fits a Swin's patch embedding too.
+    pointwise = (weight.shape[0], down.shape[0], 1, 1)
+    if down.ndim == weight.ndim == 4 and down.shape[1:] == weight.shape[1:] and up.shape == pointwise:
+        return down, up.flatten(1)
     shapes = ", ".join("x".join(map(str, t.shape)) for t in (down, up, weight))
     raise Refused(f"{keys['down']} and {keys['up']} do not multiply to their layer's weight ({shapes}).")
 

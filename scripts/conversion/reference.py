@@ -166,21 +166,22 @@ def _adapt(whole: nn.Module, filled: Filled, pair: Pair) -> None:
     modules = dict(whole.named_modules())
     target = _module(whole, filled, pair.module, modules)
     if target is None:
-        return  # an adapter on the place's layers or a wide head, which are not this implementation's
+        return  # the head's or the place's, which are merged already
 
     def add(_: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> torch.Tensor:
-        changed = pair.scale * ((inputs[0] @ pair.down.T.float()) @ pair.up.T.float())
-        if output.shape[-1] == changed.shape[-1]:
-            return output + changed
-        return output
+        if isinstance(layer, nn.Conv2d):
+            narrow = nn.functional.conv2d(
+                inputs[0], pair.down, None, layer.stride, layer.padding, layer.dilation
+            )
+            return output + pair.scale * nn.functional.conv2d(narrow, pair.up[:, :, None, None])
+        return output + pair.scale * (inputs[0] @ pair.down.T @ pair.up.T)
 
-    modules[target].register_forward_hook(add)
+    layer = modules[target]
+    layer.register_forward_hook(add)
 
 
 def _module(whole: nn.Module, filled: Filled, module: str, modules: dict[str, Any]) -> str | None:
     """What the implementation calls a layer that the file calls `module`."""
-    if module == filled.head.linear.name or module.endswith(f".{filled.head.linear.name}"):
-        return None  # merged into the head already
     for name in filled.canonical:
         if not name.endswith(".weight"):
             continue

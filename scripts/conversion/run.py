@@ -201,7 +201,8 @@ def _document(
     if not (arguments.mean and arguments.std and arguments.resize and arguments.resample):
         assumed.append(
             f"preprocessing as timm publishes the architecture: short side {short}, {resample}, the middle "
-            f"{size} x {size}, mean {_figures(mean)}, standard deviation {_figures(std)} (--resize, --resample, --mean, --std)"
+            f"{size} x {size}, mean {_figures(mean)}, standard deviation {_figures(std)} "
+            "(--resize, --resample, --mean, --std)"
         )
     if filled.head.coordinates:
         assumed.append("how the place goes in, as the command line said (model.json, place)")
