@@ -56,7 +56,7 @@ def _run(settings: config.Settings, options: argparse.Namespace) -> int:
     assert settings.database_url is not None
     store = DatabaseStore(settings.database_url)
     files = PhotoFiles(settings.data_dir)
-    recogniser = Recogniser(settings.model_dir)
+    recogniser = Recogniser(settings.model_dir, settings.region_species)
     try:
         with store.connection(), tqdm(unit="photo", disable=not sys.stderr.isatty()) as bar:
             work = backlog.process(store, files, recogniser, options.limit, bar.update)
