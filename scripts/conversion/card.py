@@ -116,7 +116,7 @@ def _use(document: dict[str, Any]) -> str:
     lines += [
         "For first labels that a person confirms. It gives every photo to one of its species, whatever it shows: "
         "it has no measure of whether a photo shows any of them. It must not be used to decide on herbicide, "
-        "weeding or harvest, to say that a plant is edible, harmless or poisonous, or to report occurrences without a "
-        "person's check.",
+        "weeding or harvest, to say that a plant is edible, harmless or poisonous, or to report occurrences "
+        "without a person's check.",
     ]
     return "\n".join(lines)
