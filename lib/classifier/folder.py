@@ -10,10 +10,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lib.classifier import weights
 from lib.classifier.refusals import ModelUnavailable
 
 REQUIRED_FILES = ("model.onnx", "labels.csv")
 RESAMPLES = ("bilinear", "bicubic")
+# Graph optimisations that a folder may have behind it. Those for one instruction set (`layout`, `all`) are not
+# among them: they would hold on the machine that made them alone.
+OPTIMISED = ("basic", "extended")
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """How a graph wants to be loaded: the `runtime` block of model.json.
+
+    `optimised`: the optimisations that it has behind it, empty for none, by the version `onnxruntime` of ONNX
+    Runtime. `prepacking`: whether weights are repacked at load: up to a tenth faster, but they lie on the heap
+    instead of being mapped from their file.
+    """
+
+    optimised: str = ""
+    onnxruntime: str = ""
+    prepacking: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +54,7 @@ class Card:
     digests: Mapping[str, str]
     out_of_domain: Mapping[str, Any]
     place: tuple[float, float] | None
+    runtime: Runtime
     raw: dict[str, Any]
 
 
@@ -60,6 +79,7 @@ def read(folder: Path) -> Card:
 
 def parse(raw: dict[str, Any]) -> Card:
     """Check every field of a `model.json`; raises ModelUnavailable naming the first bad one."""
+    runtime = _runtime(raw)
     size = _numbers(raw, "input_size", 2)
     short = _number(_object(raw, "resize"), "short_side", "resize.short_side")
     resample = _object(raw, "resize").get("resample")
@@ -100,12 +120,15 @@ def parse(raw: dict[str, Any]) -> Card:
         digests=digests,
         out_of_domain=raw.get("out_of_domain", {}),
         place=(place[0], place[1]) if place else None,
+        runtime=runtime,
         raw=raw,
     )
 
 
 def verify(folder: Path, digests: Mapping[str, str]) -> None:
-    """Compare every listed file with its SHA-256; `model.onnx` and `labels.csv` must be listed."""
+    """Compare every listed file with its SHA-256; `model.onnx`, the files that it keeps weights in, and
+    `labels.csv` must be listed.
+    """
     for name in REQUIRED_FILES:
         if name not in digests:
             raise ModelUnavailable(f"model.json gives no sha256 for {name}.")
@@ -123,6 +146,31 @@ def verify(folder: Path, digests: Mapping[str, str]) -> None:
             raise ModelUnavailable(
                 f"{name} is not the file that model.json was written for (its sha256 differs)."
             )
+    for name in sorted(weights.files(folder / "model.onnx")):
+        if name not in digests:
+            raise ModelUnavailable(
+                f"model.onnx keeps weights in {name!r}, of which model.json gives no sha256."
+            )
+
+
+def _runtime(raw: Mapping[str, Any]) -> Runtime:
+    """The `runtime` block, which folders without one are loaded without."""
+    if "runtime" not in raw:
+        return Runtime()
+    block = _object(raw, "runtime")
+    prepacking = block.get("prepacking", True)
+    optimised = block.get("optimised", "")
+    version = block.get("onnxruntime", "")
+    if not isinstance(prepacking, bool):
+        raise ModelUnavailable("model.json: runtime.prepacking is not usable.")
+    if optimised not in ("", *OPTIMISED):
+        raise ModelUnavailable(
+            "model.json: runtime.optimised is not usable: a graph may have the optimisations "
+            f"{' or '.join(OPTIMISED)} behind it; others hold on the machine that made them alone."
+        )
+    if not isinstance(version, str) or (optimised and not version):
+        raise ModelUnavailable("model.json: runtime.onnxruntime is missing or not usable.")
+    return Runtime(optimised, version, prepacking)
 
 
 def _object(raw: Mapping[str, Any], field: str) -> dict[str, Any]:

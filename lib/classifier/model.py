@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import onnxruntime
 
-from lib.classifier import Classification, Prediction, domain, folder, preprocess, taxonomy
+from lib.classifier import Classification, Prediction, domain, folder, preprocess, session, taxonomy
 from lib.classifier.mask import Mask, Masks
 from lib.classifier.refusals import ModelUnavailable
 from lib.classifier.waiting import WaitingLine
@@ -43,7 +41,7 @@ class Classifier:
         self._masks = Masks(self.labels, self.prior)
         self._domain = domain.read(self._card, self.folder)
         self._line = line or WaitingLine()
-        self._session = _open(self.folder / "model.onnx")
+        self._session = session.load(self.folder / "model.onnx", self._card.runtime)
         self._outputs = self._check_shapes()
 
     def classify(
@@ -177,24 +175,3 @@ def entropy(probabilities: np.ndarray) -> float:
     outcomes = np.append(probabilities, rest)
     outcomes = outcomes[outcomes > 0]
     return max(0.0, float(-(outcomes * np.log(outcomes)).sum()))
-
-
-def _cpus() -> int:
-    """The CPUs this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _open(path: Path) -> Any:
-    options = onnxruntime.SessionOptions()
-    # The memory pattern keeps one more copy of all activations: off, the speed is the same at a quarter
-    # less memory.
-    options.enable_mem_pattern = False
-    options.intra_op_num_threads = _cpus()
-    options.inter_op_num_threads = 1
-    # Spinning threads burn a shared CPU between photos.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3
-    try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception:
-        raise ModelUnavailable("model.onnx cannot be loaded by ONNX Runtime.") from None

@@ -249,7 +249,7 @@ def test_a_file_that_is_no_model_is_refused(make_folder: MakeFolder) -> None:
     path = make_folder()
     (path / "model.onnx").write_bytes(b"not a model")
     path = write_again(path)
-    with pytest.raises(ModelUnavailable, match="cannot be loaded"):
+    with pytest.raises(ModelUnavailable, match="is not an ONNX graph"):
         Classifier(path)
 
 

@@ -157,7 +157,7 @@ def no_weights(folder: Path) -> None:
 
 
 def truncated(folder: Path) -> None:
-    """Cut short before its digest was taken: only ONNX Runtime can find it."""
+    """Cut short before its digest was taken."""
     path = folder / "model.onnx"
     path.write_bytes(path.read_bytes()[:-20])
     redigest(folder)
@@ -191,7 +191,7 @@ BREAKS: dict[str, tuple[Callable[[Path], None], str, bool]] = {
     "card is not text": (card_is_not_text, "model.json is not valid JSON.", True),
     "other weights": (other_weights, "model.onnx is not the file", True),
     "no weights": (no_weights, "model.onnx is missing from the model folder.", True),
-    "truncated": (truncated, "model.onnx cannot be loaded by ONNX Runtime.", False),
+    "truncated": (truncated, "model.onnx is not an ONNX graph.", True),
     "fewer labels": (fewer_labels, "model.onnx does not give 1 x 3 logits", False),
     "other size": (other_size, "model.onnx does not run on an image", False),
 }
