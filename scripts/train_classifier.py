@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Train the starter model from the labelled plant photos, measure it and write its model folder."""
+"""Train the starter model from the labelled plant photos; or, with `adapt`, teach a model its owner's photos."""
 
 from __future__ import annotations
 
@@ -10,9 +10,25 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from scripts.adaptation import command  # noqa: E402  (found from any folder)
+
 
 def parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(description=__doc__)
+    made = argparse.ArgumentParser(
+        description=__doc__,
+        epilog="Without a command, the starter model is trained, measured and written.",
+    )
+    commands = made.add_subparsers(dest="command", metavar="adapt")
+    command.add_arguments(
+        commands.add_parser(
+            "adapt",
+            help="fine-tune a model on confirmed photos; it is written only if it is better (adapt --help)",
+            description="Teaches a model the species of its owner's confirmed photos, judges it by whole days "
+            "that it has not learned from, and writes it only if it is better than the old one.",
+            epilog="Exit codes: 0 written, 1 cannot be done (the reason is told), 2 wrong arguments or missing "
+            "packages, 3 not better: nothing was written, 130 stopped.",
+        )
+    )
     made.add_argument(
         "--photos",
         type=Path,
@@ -48,6 +64,8 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
+    if arguments.command == "adapt":
+        return command.main(arguments)
     try:
         from scripts.training import run
     except ImportError as missing:
