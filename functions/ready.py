@@ -23,14 +23,15 @@ class Ready(msgspec.Struct):
     warnings: list[str]
 
 
-@operation("Readiness: database, migrations, functions, disk")
+@operation("Readiness: database, migrations, functions, disk, model")
 def get(call: Call) -> Ready:
     checks = ["functions", "disk"]
     wrong = _functions() + _disk(call)
     warnings: list[str] = []
     if call.settings.mode == "database":
-        checks += ["database", "migrations"]
+        checks += ["database", "migrations", "model"]
         wrong += _database(call)
+        warnings = _model(call)
     else:
         checks.append("files")
         warnings = [f"files: {name}: {reason}" for name, reason in call.services.files.broken()]
@@ -53,6 +54,14 @@ def _disk(call: Call) -> list[str]:
     if call.settings.mode == "database":
         return [] if call.services.photos.writable() else ["disk: DATA_DIR is not writable"]
     return [] if folder_writable(call.settings.output_dir) else ["disk: OUTPUT_DIR is not writable"]
+
+
+def _model(call: Call) -> list[str]:
+    """A warning, no failure: without a model photos are taken and kept, and everything else works."""
+    from lib import classifier
+
+    reason = classifier.trouble(call.settings.model_dir)
+    return [f"model: {reason} Photos are kept and classified when it is mended."] if reason else []
 
 
 def _database(call: Call) -> list[str]:

@@ -96,20 +96,36 @@ class Backlog:
         self._recogniser = recogniser
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._running = False
+        self._again = False
         self._gave_up = float("-inf")
 
     def start(self) -> None:
-        """Work off what waits, beside the caller, unless that is going on or was in vain a short while ago."""
+        """Work off what waits, beside the caller, unless it was in vain a short while ago.
+
+        While that is going on, it is gone through once more at the end: the model may have come back meanwhile.
+        """
         with self._lock:
-            if self._thread is not None and self._thread.is_alive():
+            if self._running:
+                self._again = True
                 return
             # A clock that jumped back after the machine slept must not stop the work.
             if 0 <= time.monotonic() - self._gave_up < REST:
                 return
             self._thread = threading.Thread(target=self._run, name="backlog", daemon=True)
             self._thread.start()
+            self._running = True
 
     def _run(self) -> None:
+        while True:
+            self._work_off()
+            with self._lock:
+                if not self._again:
+                    self._running = False
+                    return
+                self._again = False
+
+    def _work_off(self) -> None:
         try:
             with self._store.connection():
                 work = process(self._store, self._files, self._recogniser)

@@ -96,6 +96,57 @@ class Requests:
 REQUESTS = Requests()
 
 
+class Model:
+    """The line to the model, and its coming and going; reading it loads nothing."""
+
+    def collect(self) -> Iterator[Any]:
+        """Prometheus families: the collector protocol of prometheus_client."""
+        from prometheus_client.core import (
+            CounterMetricFamily,
+            GaugeMetricFamily,
+            HistogramMetricFamily,
+            SummaryMetricFamily,
+        )
+
+        from lib.classifier import RESIDENT
+        from lib.classifier.waiting import BUCKETS as BOUNDS
+
+        line = RESIDENT.line
+        yield GaugeMetricFamily(
+            "weeds_model_loaded", "1 while the model is in memory.", value=RESIDENT.loaded() is not None
+        )
+        yield SummaryMetricFamily(
+            "weeds_model_load_seconds",
+            "Verifying and loading the model.",
+            count_value=RESIDENT.loads,
+            sum_value=RESIDENT.load_seconds,
+        )
+        yield CounterMetricFamily(
+            "weeds_model_load_failures", "Times that the model could not be loaded.", value=RESIDENT.failures
+        )
+        unloads = CounterMetricFamily("weeds_model_unloads", "Times that the model went.", labels=("reason",))
+        for reason, count in RESIDENT.unloads.items():
+            unloads.add_metric((reason,), count)
+        yield unloads
+        waiting = GaugeMetricFamily("weeds_model_waiting", "Photos that wait for a turn.", labels=("who",))
+        for who, count in line.waiting.items():
+            waiting.add_metric((who,), count)
+        yield waiting
+        refusals = CounterMetricFamily(
+            "weeds_model_refusals", "Photos that left the line without a turn.", labels=("reason",)
+        )
+        for reason, count in line.refusals.items():
+            refusals.add_metric((reason,), count)
+        yield refusals
+        buckets = [(str(bound), float(count)) for bound, count in zip(BOUNDS, line.buckets, strict=True)]
+        yield HistogramMetricFamily(
+            "weeds_inference_seconds",
+            "Preparing a photo and asking the model.",
+            buckets=[*buckets, ("+Inf", line.done)],
+            sum_value=line.seconds,
+        )
+
+
 def exposition() -> tuple[bytes, str]:
     """The metrics page of this process and its media type."""
     from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, generate_latest
@@ -103,6 +154,7 @@ def exposition() -> tuple[bytes, str]:
 
     registry = CollectorRegistry()
     registry.register(REQUESTS)
+    registry.register(Model())
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     return generate_latest(registry), CONTENT_TYPE_LATEST

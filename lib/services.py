@@ -13,6 +13,7 @@ from lib.problems import Problem
 if TYPE_CHECKING:
     from lib.auth import BrowserSession, Identity
     from lib.backlog import Backlog
+    from lib.classifier.resident import FolderState
     from lib.config import Settings
     from lib.photos.storage import PhotoFiles
     from lib.rates import RateLimiter
@@ -40,6 +41,7 @@ class Services:
         self._recogniser: Recogniser | None = None
         self._backlog: Backlog | None = None
         self._looked = float("-inf")
+        self._waits_for: FolderState | None = None  # the model folder as it was when photos had to wait
 
     @property
     def database(self) -> DatabaseStore:
@@ -118,18 +120,28 @@ class Services:
             self._looked = float("-inf")
 
     def look_for_waiting_work(self) -> None:
-        """Start the backlog when photos or days wait; asks the database at most once a minute.
+        """Start the backlog when photos or days wait; asks the database at most once a minute, or when photos are
+        known to wait and the model folder has changed: perhaps it was mended.
 
         Called when a request is over, so that nobody waits for it.
         """
         with self._lock:
             now = time.monotonic()
             # A clock that jumped back after the machine slept must not stop the looking.
-            if 0 <= now - self._looked < LOOK_EVERY:
+            recently = 0 <= now - self._looked < LOOK_EVERY
+            if recently and (self._waits_for is None or self._waits_for == self._model_folder()):
                 return
             self._looked = now
-        if self.database.unprocessed(1) or self.database.stale_days(1):
+        photos = bool(self.database.unprocessed(1))
+        with self._lock:
+            self._waits_for = self._model_folder() if photos else None
+        if photos or self.database.stale_days(1):
             self.backlog.start()
+
+    def _model_folder(self) -> FolderState:
+        from lib.classifier.resident import FolderState
+
+        return FolderState.of(self.settings.model_dir)
 
     @property
     def browser(self) -> BrowserSession:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
-from tests.functions.conftest import Client
+from tests.functions.conftest import Client, Server
 
 
 def test_it_counts_requests_by_function(user: Client) -> None:
@@ -19,6 +20,37 @@ def test_it_counts_requests_by_function(user: Client) -> None:
     for _ in range(3):
         user.get("/api/time-series?session=x")
     assert count() == before + 3
+
+
+def test_it_tells_of_the_model_and_its_line(
+    make_server: Callable[..., Server], photo: Callable[..., bytes]
+) -> None:
+    user = make_server().user()
+
+    def metrics() -> dict[str, float]:
+        lines = user.get("/metrics").text.splitlines()
+        pairs = (line.rsplit(" ", 1) for line in lines if line.startswith(("weeds_model", "weeds_inference")))
+        return {name: float(value) for name, value in pairs if not name.endswith("_created")}
+
+    before = metrics()
+    assert set(before.values()) == {0.0}
+    assert user.upload(("a.jpg", photo(1)), ("b.jpg", photo(2))).status_code == 201
+    after = metrics()
+    assert (after["weeds_model_loaded"], after["weeds_model_load_seconds_count"]) == (1, 1)
+    assert after["weeds_model_load_seconds_sum"] > 0
+    assert after["weeds_inference_seconds_count"] == after['weeds_inference_seconds_bucket{le="+Inf"}'] == 2
+    assert after["weeds_inference_seconds_sum"] > 0
+    assert after.keys() == before.keys()
+    assert {name for name, value in after.items() if value == 0} >= {
+        "weeds_model_load_failures_total",
+        'weeds_model_unloads_total{reason="idle"}',
+        'weeds_model_unloads_total{reason="replaced"}',
+        'weeds_model_waiting{who="person"}',
+        'weeds_model_waiting{who="background"}',
+        'weeds_model_refusals_total{reason="full"}',
+        'weeds_model_refusals_total{reason="patience"}',
+        'weeds_model_refusals_total{reason="abandoned"}',
+    }
 
 
 def test_it_is_prometheus_text(user: Client) -> None:

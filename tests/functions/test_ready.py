@@ -14,7 +14,7 @@ def test_a_sound_machine_is_ready(visitor: Client) -> None:
     reply = visitor.get("/ready")
     assert reply.status_code == 200, reply.text
     assert reply.json() == {
-        "status": "ready", "checks": ["functions", "disk", "database", "migrations"], "warnings": [],
+        "status": "ready", "checks": ["functions", "disk", "database", "migrations", "model"], "warnings": [],
     }  # fmt: skip
 
 
@@ -30,6 +30,14 @@ def test_a_broken_output_file_is_a_warning_that_names_it(make_server: Callable[.
     reply = server.visitor().get("/ready")
     assert reply.status_code == 200
     assert any("daily_summary_2025-06-01.json" in warning for warning in reply.json()["warnings"])
+
+
+def test_a_missing_model_is_a_warning(make_server: Callable[..., Server], tmp_path: Path) -> None:
+    reply = make_server(MODEL_DIR=str(tmp_path / "none")).visitor().get("/ready")
+    assert (reply.status_code, reply.json()["status"]) == (200, "ready")
+    assert reply.json()["warnings"] == [
+        "model: the model folder does not exist (MODEL_DIR). Photos are kept and classified when it is mended."
+    ]
 
 
 def test_missing_migrations_are_named(make_server: Callable[..., Server]) -> None:

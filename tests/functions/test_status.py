@@ -18,6 +18,7 @@ def test_it_tells_what_serves_here(user: Client) -> None:
         "version": body["model"]["version"],
         "classes": 12,
         "available": True,
+        "reason": None,
     }
     assert body["counts"] == {"sessions": 0, "photos": 0, "days": 0, "species": 0}
     assert body["sample"] is False
@@ -44,4 +45,10 @@ def test_nothing_of_the_configuration_leaks(server: Server, user: Client) -> Non
 def test_a_missing_model_is_said_to_be_missing(make_server: Callable[..., Server], tmp_path: object) -> None:
     server = make_server(MODEL_DIR=f"{tmp_path}/none")
     model = server.user().get("/api/status").json()["model"]
-    assert model == {"name": None, "version": None, "classes": 0, "available": False}
+    assert model == {
+        "name": None,
+        "version": None,
+        "classes": 0,
+        "available": False,
+        "reason": "the model folder does not exist (MODEL_DIR).",
+    }

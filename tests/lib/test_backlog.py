@@ -167,3 +167,27 @@ def test_what_waits_is_counted(
     assert store.waiting() == 4
     run(store, tmp_path, limit=3)
     assert store.waiting() == 1
+
+
+def test_a_start_while_it_runs_goes_through_it_once_more(
+    store: DatabaseStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What came back during the run, a mended model say, must not wait for the next look."""
+    runs: list[int] = []
+    works = backlog.Backlog(store, PhotoFiles(tmp_path), Recogniser(tmp_path / "model"))
+
+    def counted(*_: Any) -> backlog.Work:
+        runs.append(1)
+        if len(runs) == 1:
+            works.start()
+            works.start()
+        return backlog.Work()
+
+    monkeypatch.setattr("lib.backlog.process", counted)
+    works.start()
+    assert works._thread is not None
+    works._thread.join()
+    assert len(runs) == 2
+    works.start()
+    works._thread.join()
+    assert len(runs) == 3

@@ -147,6 +147,40 @@ class TestWaitingWork:
         with_database.look_for_waiting_work()
         assert started == ["started"] * 2
 
+    def test_it_looks_at_once_when_the_model_changed_that_photos_wait_for(
+        self, make: Callable[..., Services], sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        folder = tmp_path / "model"
+        shared = make(DATABASE_URL=sqlite_url, MODEL_DIR=str(folder))
+        looks: list[int] = []
+        waits = ["a photo"]
+        monkeypatch.setattr(DatabaseStore, "unprocessed", lambda self, limit: looks.append(1) or waits)
+        monkeypatch.setattr(shared.backlog, "start", lambda: None)
+        shared.look_for_waiting_work()
+        shared.look_for_waiting_work()
+        assert len(looks) == 1
+        folder.mkdir()
+        shared.look_for_waiting_work()
+        shared.look_for_waiting_work()
+        assert len(looks) == 2
+        waits.clear()
+        (folder / "model.json").write_text("{}")
+        shared.look_for_waiting_work()
+        (folder / "model.json").unlink()
+        shared.look_for_waiting_work()
+        assert len(looks) == 3  # nothing waits any more: once a minute is enough
+        shared.database.close()
+
+    def test_it_looks_at_once_when_a_photo_was_left_waiting(
+        self, with_database: Services, started: list[str], clock: list[float], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with_database.look_for_waiting_work()
+        monkeypatch.setattr(DatabaseStore, "unprocessed", lambda self, limit: ["something"])
+        with_database.work_waits()
+        with_database.look_for_waiting_work()
+        with_database.look_for_waiting_work()
+        assert started == ["started"]
+
     def test_a_clock_that_jumped_back_does_not_stop_it(
         self, with_database: Services, started: list[str], clock: list[float], monkeypatch: pytest.MonkeyPatch
     ) -> None:
