@@ -8,15 +8,15 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from lib import analysis, shapes
+from lib import analysis, recognition, shapes
 from lib.dispatcher import Call
 from lib.operations import operation
-from lib.scope import Description, IdPath, Latitude, Longitude, SessionName, Zone
+from lib.scope import Description, IdPath, Latitude, Longitude, RegionSpecies, SessionName, Zone
 from lib.shapes import SessionShape
 
 
 class Change(msgspec.Struct, forbid_unknown_fields=True):
-    """Only the fields that are sent change; photos keep the day they were given."""
+    """Only the fields that are sent change; photos keep the day and the species they were given."""
 
     session_name: SessionName | UnsetType = UNSET
     description: Description | UnsetType = UNSET
@@ -25,6 +25,7 @@ class Change(msgspec.Struct, forbid_unknown_fields=True):
     timezone: Zone | UnsetType = UNSET
     latitude: Latitude | UnsetType | None = UNSET
     longitude: Longitude | UnsetType | None = UNSET
+    region_species: RegionSpecies | UnsetType | None = UNSET
 
 
 @operation("One session")
@@ -39,6 +40,7 @@ def patch(call: Call, path: IdPath, body: Change) -> SessionShape:
     }
     if "session_name" in changes:
         changes["session_name"] = changes["session_name"].strip()
+    recognition.refuse_strangers(changes.get("region_species"), call.settings.model_dir)
     return shapes.session(call.mine.update_session(path.id, **changes))
 
 

@@ -7,15 +7,15 @@ from datetime import date
 import msgspec
 from flask import Response
 
-from lib import operations, shapes
+from lib import operations, recognition, shapes
 from lib.dispatcher import Call
 from lib.operations import operation
-from lib.scope import Description, Latitude, Longitude, SessionName, Zone
+from lib.scope import Description, Latitude, Longitude, RegionSpecies, SessionName, Zone
 from lib.shapes import SessionShape
 
 
 class NewSession(msgspec.Struct, forbid_unknown_fields=True):
-    """Without a time zone the site's is used; coordinates come in pairs."""
+    """Without a time zone and a `region_species` the site's are used; coordinates come in pairs."""
 
     session_name: SessionName
     description: Description = ""
@@ -24,6 +24,7 @@ class NewSession(msgspec.Struct, forbid_unknown_fields=True):
     timezone: Zone | None = None
     latitude: Latitude | None = None
     longitude: Longitude | None = None
+    region_species: RegionSpecies | None = None
 
 
 class Sessions(msgspec.Struct):
@@ -39,6 +40,7 @@ def get(call: Call) -> Sessions:
 
 @operation("A new session", status=201, problems=(422,))
 def post(call: Call, body: NewSession) -> SessionShape:
+    recognition.refuse_strangers(body.region_species, call.settings.model_dir)
     made = call.mine.create_session(
         session_name=body.session_name.strip(),
         description=body.description,
@@ -47,6 +49,7 @@ def post(call: Call, body: NewSession) -> SessionShape:
         timezone=body.timezone or call.settings.site_timezone,
         latitude=body.latitude,
         longitude=body.longitude,
+        region_species=body.region_species,
     )
     reply = Response(operations.encode(shapes.session(made)), status=201, content_type=operations.JSON)
     reply.headers["Location"] = f"/api/sessions/{made.id}"

@@ -111,7 +111,7 @@ def known_to_model(region: Region, model_dir: Path) -> Known:
     names = _label_names(labels, state.st_mtime_ns, state.st_size)
     unknown = tuple(sorted(region.species - names))
     count = len(region.species)
-    return Known(_shown(region), count, count - len(unknown), unknown)
+    return Known(shown(region), count, count - len(unknown), unknown)
 
 
 def refuse_strangers(chosen: str | Sequence[str] | None, model_dir: Path) -> None:
@@ -131,10 +131,10 @@ def refuse_strangers(chosen: str | Sequence[str] | None, model_dir: Path) -> Non
 def stamp(region: Region) -> str:
     """What tells a list from all others: its name and, as lists change, the first letters of its digest."""
     digest = hashlib.sha256("\n".join(sorted(region.species)).encode("utf-8", "surrogatepass")).hexdigest()
-    return f"{_shown(region)}@{digest[:12]}"
+    return f"{shown(region)}@{digest[:12]}"
 
 
-def _shown(region: Region) -> str:
+def shown(region: Region) -> str:
     """The name of a list, which may be that of any file, as text that can be stored and shown."""
     return region.name.encode("utf-8", "replace").decode()[:LONGEST_NAME]
 

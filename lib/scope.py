@@ -70,4 +70,11 @@ SessionName = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
 Description = Annotated[str, msgspec.Meta(max_length=2000)]
 Latitude = Annotated[float, msgspec.Meta(ge=-90, le=90)]
 Longitude = Annotated[float, msgspec.Meta(ge=-180, le=180)]
+RegionSpecies = Annotated[
+    str | list[Annotated[str, msgspec.Meta(min_length=1, max_length=120)]],
+    msgspec.Meta(
+        description="What the model may name in the session's photos: null for the site's list, `none` for every "
+        "species it knows, the name of a list that comes along (`hokkaido`), or scientific names."
+    ),
+]
 Zone = Annotated[str, msgspec.Meta(min_length=1, max_length=64, examples=["Asia/Tokyo"])]

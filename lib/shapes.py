@@ -32,7 +32,10 @@ class QualityShape(msgspec.Struct):
 
 
 class ImageShape(msgspec.Struct):
-    """A photo; `label` is null until it is classified, `date_source` says where its day comes from."""
+    """A photo; `label` is null until it is classified, `date_source` says where its day comes from.
+
+    `masked`: the predictions were limited to the species of a list, which `region` names.
+    """
 
     id: int
     session_id: int
@@ -56,12 +59,14 @@ class ImageShape(msgspec.Struct):
     predictions: list[PredictionShape]
     prediction_entropy: float | None
     model_name: str | None
+    masked: bool
+    region: str | None
     quality: QualityShape
     created_at: datetime
 
 
 class SessionShape(msgspec.Struct):
-    """A field, plot or campaign."""
+    """A field, plot or campaign; `region_species` is null where the site's list holds."""
 
     id: int
     session_name: str
@@ -71,6 +76,7 @@ class SessionShape(msgspec.Struct):
     timezone: str
     latitude: float | None
     longitude: float | None
+    region_species: str | list[str] | None
     created_at: datetime
     photos: int
 
@@ -141,6 +147,8 @@ def image(photo: Photo) -> ImageShape:
         else [],
         prediction_entropy=prediction.prediction_entropy if prediction else None,
         model_name=prediction.model_name if prediction else None,
+        masked=prediction.masked if prediction else False,
+        region=prediction.region if prediction else None,
         quality=QualityShape(
             photo.blur_score,
             photo.exposure_score,
@@ -164,6 +172,7 @@ def _prediction(entry: Mapping[str, Any]) -> PredictionShape:
 
 def session(record: Session) -> SessionShape:
     """The JSON of a session."""
+    region = record.region_species
     return SessionShape(
         id=record.id,
         session_name=record.session_name,
@@ -173,6 +182,7 @@ def session(record: Session) -> SessionShape:
         timezone=record.timezone,
         latitude=record.latitude,
         longitude=record.longitude,
+        region_species=list(region) if isinstance(region, tuple) else region,
         created_at=record.created_at,
         photos=record.photos,
     )
