@@ -163,8 +163,12 @@ class _Reader:
             return None
         from lib import regions  # brings the table of plants: not at the start of a server without a list
 
+        lines = len(self.lines)
+        place = named if named in regions.shipped() else self.folder(name, named)
+        if len(self.lines) > lines:
+            return None
         try:
-            return regions.read_region(named if named in regions.shipped() else self.folder(name, named))
+            return regions.read_region(place)
         except regions.RegionUnreadable as error:
             self.lines.append(f"{name}: {error}")
             return None

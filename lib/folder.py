@@ -23,7 +23,7 @@ from lib.photos.exif import capture_day
 from lib.photos.identify import MAX_BYTES, inspect
 from lib.predictions import prediction_record
 from lib.problems import Problem
-from lib.recognition import Recogniser
+from lib.recognition import Recogniser, stamp
 from lib.store.files import FileStore
 from lib.store.records import METRICS, Photo
 
@@ -97,10 +97,13 @@ def analyse(
     Raises ModelUnavailable, or OSError when a file cannot be written.
     """
     model, digest = _model(recogniser.model_dir)
+    # What a photo is called depends on the list as well; without one the key is that of the time before lists.
+    region = [] if recogniser.region is None else [stamp(recogniser.region)]
+    key = [CACHE_VERSION, digest, timezone, *region, str(found.data_dir.resolve())]
     report = Report()
     analysed: list[tables.AnalysedDay] = []
     for day, files in found.days.items():
-        cache = PhotoCache(output_dir, day, [CACHE_VERSION, digest, timezone, str(found.data_dir.resolve())])
+        cache = PhotoCache(output_dir, day, key)
         try:
             photos = _photos(day, files, cache, recogniser, timezone, report, progress)
         finally:

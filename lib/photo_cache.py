@@ -20,7 +20,8 @@ SAVE_EVERY = 50
 class PhotoCache:
     """What is known of the photos of one day: which bytes a file held when it was last read, and what they show.
 
-    It only saves work: when it is gone, broken, or of another model, time zone or folder, all is found out anew.
+    It only saves work: when it is gone, broken, or of another model, list, time zone or folder, all is found out
+    anew.
     """
 
     def __init__(self, output_dir: Path, day: date, key: list[Any]) -> None:

@@ -7,10 +7,14 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from lib import config
+
+if TYPE_CHECKING:
+    from lib.regions import Region
 
 MISDATED_SHOWN = 5
 
@@ -32,12 +36,23 @@ def main(arguments: list[str] | None = None) -> int:
     if not config.is_timezone(timezone):
         print(f"--timezone: {timezone!r} is not an IANA time zone such as Asia/Tokyo", file=sys.stderr)
         return 2
+    region = settings.region_species
+    if options.region:
+        try:
+            region = _region(options.region)
+        except ValueError as error:
+            print(f"--region: {error}", file=sys.stderr)
+            return 2
     if not data_dir.is_dir():
         print(f"DATA_DIR: there is no folder {data_dir}", file=sys.stderr)
         return 2
     try:
         return _run(
-            data_dir, options.output or settings.output_dir, options.model or settings.model_dir, timezone
+            data_dir,
+            options.output or settings.output_dir,
+            options.model or settings.model_dir,
+            region,
+            timezone,
         )
     except OSError as error:
         print(f"Stopped: {error.strerror}: {error.filename}", file=sys.stderr)
@@ -47,7 +62,14 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
 
 
-def _run(data_dir: Path, output_dir: Path, model_dir: Path, timezone: str) -> int:
+def _region(named: str) -> Region | None:
+    """The list of this name or in this file; ValueError says why there is none."""
+    from lib import regions
+
+    return None if named == "none" else regions.read_region(named)
+
+
+def _run(data_dir: Path, output_dir: Path, model_dir: Path, region: Region | None, timezone: str) -> int:
     from tqdm import tqdm
 
     from lib import folder
@@ -59,7 +81,7 @@ def _run(data_dir: Path, output_dir: Path, model_dir: Path, timezone: str) -> in
         print(f"passed over {name}: not a folder named YYYY-MM-DD", file=sys.stderr)
     try:
         with tqdm(total=found.files, unit="photo", disable=not sys.stderr.isatty()) as bar:
-            report = folder.analyse(found, output_dir, Recogniser(model_dir), timezone, bar.update)
+            report = folder.analyse(found, output_dir, Recogniser(model_dir, region), timezone, bar.update)
     except ModelUnavailable as error:
         print(f"No model: {error}", file=sys.stderr)
         return 1
@@ -99,6 +121,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--output", metavar="DIR", type=Path, help="where to write (default: OUTPUT_DIR)")
     parser.add_argument("--model", metavar="DIR", type=Path, help="the model folder (default: MODEL_DIR)")
+    parser.add_argument(
+        "--region",
+        metavar="LIST",
+        help="name only the species of this list: a file of scientific names, a list that comes along (hokkaido), "
+        "or none (default: REGION_SPECIES)",
+    )
     parser.add_argument(
         "--timezone",
         metavar="ZONE",

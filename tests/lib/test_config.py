@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -37,6 +39,7 @@ def test_it_has_the_defaults_of_the_specification() -> None:
     assert settings.output_dir == Path("output").absolute()
     assert settings.photo_store is None
     assert (settings.model_dir, settings.model_idle_seconds) == (config.STARTER_MODEL, 300)
+    assert settings.region_species is None
     assert settings.site_timezone == "Asia/Tokyo"
     assert settings.functions == ()
 
@@ -218,6 +221,60 @@ def test_folders_are_absolute_and_may_begin_at_home(monkeypatch: pytest.MonkeyPa
 def test_it_refuses_the_home_of_nobody() -> None:
     (line,) = refused({"DATA_DIR": "~no-such-person/photos"})
     assert line.startswith("DATA_DIR: ")
+
+
+def test_it_reads_a_list_of_species_that_comes_along() -> None:
+    region = load({"REGION_SPECIES": " hokkaido "}).region_species
+    assert region is not None
+    assert region.name == "hokkaido"
+    assert "Stellaria media" in region.species
+
+
+def test_it_reads_a_list_of_species_from_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my field.txt").write_text("Stellaria media\nNobody knows\n")
+    for named in ("my field.txt", f"{tmp_path}/my field.txt", "~/my field.txt"):
+        region = load({"REGION_SPECIES": named}).region_species
+        assert region is not None
+        assert (region.name, region.species) == ("my field", {"Stellaria media", "Nobody knows"})
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (None, "cannot be read"),
+        ("", "names no species"),
+        ("# only a remark\n\n", "names no species"),
+        ("Stellaria media\nweeds\n", "line 2"),
+        ("name;count\nStellaria media;3\n", "column"),
+        ("Stellaria media\n\x00\x01\n", "line 2"),
+    ],
+)
+def test_it_refuses_a_list_that_cannot_be_used_in_one_line(
+    tmp_path: Path, text: str | None, reason: str
+) -> None:
+    path = tmp_path / "list.txt"
+    if text is not None:
+        path.write_text(text)
+    (line,) = refused({"REGION_SPECIES": str(path)})
+    assert line.startswith("REGION_SPECIES: ")
+    assert reason in line
+    assert "\n" not in line
+
+
+def test_a_folder_or_the_home_of_nobody_is_no_list(tmp_path: Path) -> None:
+    for named in (str(tmp_path), "~no-such-person/x.txt"):
+        (line,) = refused({"REGION_SPECIES": named})
+        assert line.startswith("REGION_SPECIES: ")
+
+
+def test_without_a_list_the_table_of_plants_is_not_read() -> None:
+    code = "import sys, lib.config; lib.config.load({}); print('lib.taxa' in sys.modules, 'numpy' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=config.ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["False", "False"]
 
 
 def test_it_takes_log_levels_in_any_case() -> None:

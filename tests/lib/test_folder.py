@@ -20,7 +20,8 @@ from lib.classifier.model import Classifier
 from lib.config import STARTER_MODEL
 from lib.outputs import tables
 from lib.photos.identify import MAX_BYTES
-from lib.recognition import Recogniser
+from lib.recognition import Recogniser, stamp
+from lib.regions import Region, region_of
 from lib.store.files import FileStore
 
 FIRST, SECOND = date(2025, 8, 24), date(2025, 8, 26)
@@ -65,8 +66,10 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     classifier.unload()
 
 
-def run(data: Path, model: Path = STARTER_MODEL, timezone: str = "Asia/Tokyo") -> folder.Report:
-    return folder.analyse(folder.find(data), output_of(data), Recogniser(model), timezone)
+def run(
+    data: Path, model: Path = STARTER_MODEL, timezone: str = "Asia/Tokyo", region: Region | None = None
+) -> folder.Report:
+    return folder.analyse(folder.find(data), output_of(data), Recogniser(model, region), timezone)
 
 
 def output_of(data: Path) -> Path:
@@ -160,6 +163,41 @@ def test_only_what_changed_is_asked_about_and_written(data: Path, asked: list[in
     row = FileStore(output_of(data)).day(SECOND)
     assert row is not None
     assert row.total_images == 2
+
+
+def test_another_list_looks_at_everything_anew(data: Path, asked: list[int]) -> None:
+    crops = region_of(["Zea mays", "Triticum aestivum"], "crops")
+    assert run(data, region=crops).classified == 4
+    photos = photo_cache.recorded_photos(output_of(data), FIRST)
+    for photo in photos:
+        assert photo.prediction is not None
+        assert photo.prediction.masked
+        assert photo.prediction.region == stamp(crops)
+        assert {each["species"] for each in photo.prediction.predictions} == {"Zea mays", "Triticum aestivum"}
+    assert len(photos) == 3
+    named = {species for row in FileStore(output_of(data)).days() for species in row.species_counts}
+    assert named <= {"Zea mays", "Triticum aestivum"}
+    assert run(data, region=region_of(["Triticum aestivum", "Zea mays"], "crops")).cached == 4
+    asked.clear()
+    assert run(data, region=region_of(["Zea mays"], "crops")).classified == len(asked) == 4
+    assert run(data).classified == 4
+    (first, *_) = photo_cache.recorded_photos(output_of(data), FIRST)
+    assert first.prediction is not None
+    assert not first.prediction.masked
+    assert run(data).cached == 4
+
+
+def test_what_was_kept_before_there_were_lists_still_stands(data: Path, asked: list[int]) -> None:
+    run(data)
+    for path in (output_of(data) / photo_cache.CACHE).glob("????-??-??.json"):
+        kept = json.loads(path.read_bytes())
+        for facts in kept["photos"].values():
+            for name in ("masked", "prior_mass", "region"):
+                del facts["prediction"][name]
+        path.write_text(json.dumps(kept))
+    asked.clear()
+    assert run(data).cached == 4
+    assert asked == []
 
 
 def test_another_model_looks_at_everything_anew(data: Path, asked: list[int], tmp_path: Path) -> None:

@@ -19,7 +19,15 @@ from PIL import Image
 from lib.config import STARTER_MODEL
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "analyze_folder.py"
-SETTINGS = ("DATA_DIR", "OUTPUT_DIR", "MODEL_DIR", "SITE_TIMEZONE", "LOG_LEVEL", "PRODUCTION")
+SETTINGS = (
+    "DATA_DIR",
+    "OUTPUT_DIR",
+    "MODEL_DIR",
+    "REGION_SPECIES",
+    "SITE_TIMEZONE",
+    "LOG_LEVEL",
+    "PRODUCTION",
+)
 
 
 def picture(seed: int) -> bytes:
@@ -64,6 +72,41 @@ def test_the_environment_says_where_when_the_command_does_not(data: Path, tmp_pa
     done = run(tmp_path, DATA_DIR=str(data), OUTPUT_DIR=str(tmp_path / "elsewhere"))
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "elsewhere" / "json" / "daily_summary_2025-08-24.json").is_file()
+
+
+def test_a_list_of_species_comes_from_the_command_or_the_environment(data: Path, tmp_path: Path) -> None:
+    crops = tmp_path / "crops.txt"
+    crops.write_text("Zea mays\nTriticum aestivum  # winter wheat\n")
+
+    def named(where: str) -> set[str]:
+        kept = json.loads((tmp_path / where / ".cache/analyze_folder/2025-08-24.json").read_bytes())
+        said = [facts["prediction"] for facts in kept["photos"].values()]
+        assert all(each["masked"] == (each["region"] is not None) for each in said)
+        return {each["species"] for one in said for each in one["predictions"]}
+
+    assert run(tmp_path, data, "--output", tmp_path / "a", "--region", "crops.txt").returncode == 0
+    assert named("a") == {"Zea mays", "Triticum aestivum"}
+    assert run(tmp_path, data, "--output", tmp_path / "b", REGION_SPECIES=str(crops)).returncode == 0
+    assert named("b") == named("a")
+    free = run(tmp_path, data, "--output", tmp_path / "c", "--region", "none", REGION_SPECIES=str(crops))
+    assert free.returncode == 0
+    assert len(named("c")) > 2
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"), [(None, "cannot be read"), ("# nothing\n", "names no species"), ("weeds\n", "line 1")]
+)
+def test_a_list_that_cannot_be_used_makes_it_2(
+    data: Path, tmp_path: Path, text: str | None, reason: str
+) -> None:
+    if text is not None:
+        (tmp_path / "list.txt").write_text(text)
+    done = run(tmp_path, data, "--output", tmp_path / "out", "--region", "list.txt")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("--region: ")
+    assert reason in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "out").exists()
 
 
 def test_refused_files_are_named_and_make_it_3(data: Path, tmp_path: Path) -> None:
