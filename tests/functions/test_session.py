@@ -32,6 +32,8 @@ def test_only_what_is_sent_changes(user: Client, session: dict[str, Any]) -> Non
         ({"end_date": "2025-04-01"}, "end_date"),
         ({"latitude": None}, "latitude"),
         ({"timezone": "Nowhere"}, "timezone"),
+        ({"region_species": "atlantis"}, "region_species"),
+        ({"region_species": ["Nobody knows"]}, "region_species"),
         ({"id": 5}, "id"),
         ({"user_id": 5}, "user_id"),
     ],
@@ -53,6 +55,32 @@ def test_a_new_zone_does_not_move_photos_that_are_there(
     user.upload(("a.jpg", taken), session_id=session["id"])
     user.patch(f"/api/sessions/{session['id']}", json={"timezone": "America/New_York"})
     assert user.get("/api/images").json()["images"][0]["date"] == "2025-08-24"
+
+
+def test_a_new_list_holds_for_photos_that_come_after(
+    user: Client, session: dict[str, Any], photo: Callable[..., bytes]
+) -> None:
+    path, crops = f"/api/sessions/{session['id']}", ["Zea mays", "Triticum aestivum"]
+
+    def send(seed: int) -> dict[str, Any]:
+        reply = user.upload(("a.jpg", photo(seed)), session_id=session["id"]).json()
+        return dict(reply["results"][0]["image"])
+
+    free = send(1)
+    assert (free["masked"], free["region"], len(free["predictions"])) == (False, None, 3)
+    changed = user.patch(path, json={"region_species": crops}).json()
+    assert changed == session | {"region_species": crops, "photos": 1}
+    held = send(2)
+    assert (held["masked"], held["region"].partition("@")[0]) == (True, "session")
+    assert {each["species"] for each in held["predictions"]} == set(crops)
+    assert user.get(f"/api/images/{held['id']}").json() == held
+    # The photo that was there keeps its name, and how it came to it.
+    before = user.get(f"/api/images/{free['id']}").json()
+    assert {name: before[name] for name in ("label", "masked", "predictions")} == {
+        name: free[name] for name in ("label", "masked", "predictions")
+    }
+    assert user.patch(path, json={"region_species": None}).json()["region_species"] is None
+    assert send(3)["masked"] is False
 
 
 def test_deleting_takes_photos_days_and_files_along(

@@ -16,6 +16,7 @@ WHOLE = {
     "timezone": "Asia/Tokyo",
     "latitude": 43.06,
     "longitude": 141.35,
+    "region_species": "hokkaido",
 }
 
 
@@ -32,6 +33,27 @@ def test_a_session_is_made_and_found(user: Client) -> None:
 def test_a_name_is_enough_and_the_zone_is_the_sites(user: Client) -> None:
     made = user.post("/api/sessions", json={"session_name": " Plot 1 "}).json()
     assert (made["session_name"], made["timezone"], made["photos"]) == ("Plot 1", "Asia/Tokyo", 0)
+
+
+def test_without_a_list_of_its_own_the_sites_holds(user: Client) -> None:
+    assert user.post("/api/sessions", json={"session_name": "x"}).json()["region_species"] is None
+
+
+@pytest.mark.parametrize("region", [None, "none", "hokkaido", ["Zea mays", "Nobody knows"]])
+def test_the_list_of_a_region_comes_back_as_it_was_given(
+    user: Client, region: str | list[str] | None
+) -> None:
+    made = user.post("/api/sessions", json={"session_name": "x", "region_species": region}).json()
+    assert made["region_species"] == region
+    assert user.get("/api/sessions").json()["sessions"] == [made]
+
+
+def test_the_refusal_of_a_list_says_what_may_be_written(user: Client) -> None:
+    reply = user.post("/api/sessions", json={"session_name": "x", "region_species": "atlantis"})
+    (error,) = reply.json()["errors"]
+    assert reply.status_code == 422
+    assert "hokkaido" in error["reason"]
+    assert "none" in error["reason"]
 
 
 def test_the_newest_comes_first(user: Client) -> None:
@@ -61,6 +83,15 @@ def test_the_newest_comes_first(user: Client) -> None:
         ({"end_date": "2025-04-30"}, ["end_date"]),
         ({"start_date": "2025-02-30", "latitude": -91}, ["start_date", "latitude"]),
         ({"colour": "green"}, ["colour"]),
+        ({"region_species": 5}, ["region_species"]),
+        ({"region_species": ""}, ["region_species"]),
+        ({"region_species": "atlantis"}, ["region_species"]),
+        ({"region_species": "../../etc/passwd"}, ["region_species"]),
+        ({"region_species": []}, ["region_species"]),
+        ({"region_species": [""]}, ["region_species"]),
+        ({"region_species": ["Stellaria media", 7]}, ["region_species"]),
+        ({"region_species": ["Stellaria media", "weeds"]}, ["region_species[1]"]),
+        ({"region_species": ["Nobody knows", "Bellis perennis"]}, ["region_species"]),
     ],
 )
 def test_every_bad_field_is_named(user: Client, change: dict[str, Any], fields: list[str]) -> None:
