@@ -31,6 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     130 stopped: the report is then of the photos looked at until then, and says so. Nothing is changed."""
     options = _parser().parse_args(arguments)
     from lib.classifier import ModelUnavailable
+    from scripts.evaluation.asking import NothingPossible
     from scripts.evaluation.cases import NoPhotos
 
     try:
@@ -40,6 +41,9 @@ def main(arguments: list[str] | None = None) -> int:
         return _run(options, cases, region)
     except (config.ConfigError, Refused) as error:
         print(error, file=sys.stderr)
+        return 2
+    except NothingPossible as error:
+        print(f"--region: {error}", file=sys.stderr)
         return 2
     except NoPhotos as error:
         print(error, file=sys.stderr)

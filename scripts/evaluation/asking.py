@@ -24,6 +24,10 @@ from lib.regions import Region
 from scripts.evaluation.cases import Case
 
 
+class NothingPossible(ValueError):
+    """A regional list leaves the model no species; the text says so."""
+
+
 @dataclass(frozen=True)
 class Said:
     """What a model said of one photo: its raw logits (K,) and the probability that it is in the domain at all.
@@ -67,13 +71,15 @@ def ask(
     region: Region | None = None,
     progress: Callable[[int], object] = lambda done: None,
 ) -> Run:
-    """Load the model folder and ask it about every photo; raises ModelUnavailable.
+    """Load the model folder and ask it about every photo; raises ModelUnavailable and NothingPossible.
 
     An interruption ends it, and what was answered until then is kept. The model is let go at the end.
     """
     started = time.perf_counter()
     model = Classifier(folder)
     mask = None if region is None else model.mask(region.species)
+    if mask is not None and not mask.count:
+        raise NothingPossible(f"the list names no species that {model.name} knows.")
     card = {
         name: model.card.get(name) for name in ("name", "version", "licence", "architecture", "quantisation")
     }

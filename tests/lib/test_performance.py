@@ -148,6 +148,11 @@ def test_of_two_looks_before_the_person_the_newest_was_seen() -> None:
     ]  # fmt: skip
 
 
+def test_an_answer_of_the_very_moment_was_seen() -> None:
+    one = only(report([named(1, DOCK, (DOCK, 0.9), label_history=[before(DOCK, at=NOON)])], STARTER))
+    assert one.confirmed == 1
+
+
 def test_a_person_who_named_it_first_saw_no_answer() -> None:
     history = [{"label": None, "level": None, "source": None, "at": NOON.isoformat()}]
     one = only(report([named(1, DOCK, (DOCK, 0.9), label_history=history, timestamp=LATER)], STARTER))

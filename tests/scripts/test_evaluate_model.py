@@ -8,6 +8,7 @@ import math
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
@@ -217,12 +218,31 @@ def test_a_model_compared_with_itself_differs_nowhere(starter_run: Run) -> None:
 
 def test_the_refitted_temperature_makes_up_for_a_wrong_one(starter_run: Run) -> None:
     """Logits eight times too large are far too sure; the fit finds that they are."""
-    said = [type(each)(**(vars(each) | {"logits": 8 * each.logits})) for each in starter_run.said]
+    said = [replace(each, logits=8 * each.logits) for each in starter_run.said]
     plain, wild = (judging.temperature_of(starter_run, answers) for answers in (list(starter_run.said), said))
     assert wild["refitted"] == pytest.approx(8 * plain["refitted"], rel=0.05)
     assert wild["calibration_error"]["refitted"] == pytest.approx(
         plain["calibration_error"]["refitted"], abs=1e-3
     )
+
+
+def test_the_refitted_temperature_is_judged_by_plants_it_was_not_fitted_on(starter_run: Run) -> None:
+    """Every second plant is always right, the others half the time: what fits the one half misjudges the other."""
+    zea = next(number for number, taxon in enumerate(starter_run.labels) if taxon.species == "Zea mays")
+    logits = np.full(len(starter_run.labels), -50.0, np.float32)
+    logits[zea], logits[(zea + 1) % 12] = 1.0, 0.0
+    other = starter_run.labels[(zea + 1) % 12].species
+    truths = ["Zea mays", "Zea mays", "Zea mays", other] * 10
+    said = [
+        replace(
+            starter_run.said[0],
+            logits=logits,
+            case=replace(starter_run.said[0].case, truth=truth, level="species"),
+        )
+        for truth in truths
+    ]
+    error = judging.temperature_of(starter_run, said)["calibration_error"]["refitted"]
+    assert error > 0.4  # each half by its own temperature would be calibrated to a hundredth
 
 
 def test_an_interruption_gives_the_report_so_far(
@@ -357,6 +377,9 @@ def test_wrong_arguments_are_told_apart(run: RunScript, seedlings: Path, tmp_pat
     code, _, err = run(str(STARTER_MODEL), "--photos", str(seedlings), "--region", "atlantis")
     assert code == 2
     assert err.startswith("--region: ")
+    (tmp_path / "list.txt").write_text("Lamium purpureum\n", encoding="utf-8")
+    code, _, err = run(str(STARTER_MODEL), "--photos", str(seedlings), "--region", str(tmp_path / "list.txt"))
+    assert (code, err) == (2, "--region: the list names no species that seedlings-12 knows.\n")
     with pytest.raises(SystemExit, match="2"):
         run(str(STARTER_MODEL), "--limit", "0")
 
