@@ -73,18 +73,17 @@ def find(name: str) -> Taxon | None:
     rank and the authors, and by a synonym. `Echinochloa crus-galli (L.) P. Beauv.` and `echinochloa_crus_galli`
     are the same.
     """
-    lines = _lines()
-    key = _key(name)
-    line = lines.get(key)
+    line = _accepted().get(name)
     if line is None:
-        line = lines.get(_key(_without_authors(name)))
+        lines = _lines()
+        line = lines.get(_key(name)) or lines.get(_key(_without_authors(name)))
     return _taxon(line) if line is not None else None
 
 
 def called(name: str) -> Taxon | None:
     """The taxon that has this English or Japanese name, in any case, or None."""
     line = _common().get(" ".join(name.split()).casefold())
-    return _taxon(_lines()[line]) if line is not None else None
+    return _taxon(line) if line is not None else None
 
 
 def resolve(names: Iterable[str]) -> Resolved:
@@ -107,7 +106,7 @@ def common_name(species: str, language: str = "en") -> str | None:
 
     None when the table has none in that language; another language than these two gets the English name.
     """
-    taxon = find(species)
+    taxon = find(species) if " " in species else None  # of a genus, which has none, the quick way
     if taxon is None:
         return None
     return (taxon.ja if _is_japanese(language) else taxon.en) or None
@@ -115,9 +114,9 @@ def common_name(species: str, language: str = "en") -> str | None:
 
 def common_names(language: str = "en") -> dict[str, str]:
     """Every common name in `language`, by scientific name."""
-    japanese = _is_japanese(language)
-    found = {taxon.species: taxon.ja if japanese else taxon.en for taxon in table()}
-    return {species: name for species, name in found.items() if name}
+    column = COLUMNS.index("ja" if _is_japanese(language) else "en")
+    rows = (line.split(",", column + 1) for line in _read())
+    return {row[0]: row[column] for row in rows if row[column]}
 
 
 def family_of(genus: str) -> str:
@@ -142,7 +141,8 @@ def _words(name: str) -> list[str]:
 def _key(name: str) -> str:
     """What is left of a name when every way to write it is the same: `echinochloa crusgalli`."""
     genus, *rest = _words(name.casefold())
-    return " ".join((genus, _LETTERS.sub("", "".join(word for word in rest if word not in _RANKS))))
+    epithet = rest[0] if len(rest) == 1 else "".join(word for word in rest if word not in _RANKS)
+    return f"{genus} {epithet if epithet.isalpha() else _LETTERS.sub('', epithet)}"
 
 
 def _without_authors(name: str) -> str:
@@ -170,45 +170,40 @@ def _read() -> tuple[str, ...]:
 
 
 def _taxon(line: str) -> Taxon:
-    *cells, inatag, synonyms = line.split(",")
-    species, genus, family, en, ja, eppo, gbif, kind = cells
-    return Taxon(
-        species,
-        genus,
-        family,
-        en,
-        ja,
-        eppo,
-        gbif,
-        kind,
-        tuple(inatag.split(BETWEEN)) if inatag else (),
-        tuple(synonyms.split(BETWEEN)) if synonyms else (),
-    )
+    species, genus, family, en, ja, eppo, gbif, kind, inatag, synonyms = line.split(",")
+    return Taxon(species, genus, family, en, ja, eppo, gbif, kind, _several(inatag), _several(synonyms))
+
+
+def _several(cell: str) -> tuple[str, ...]:
+    return tuple(cell.split(BETWEEN)) if cell else ()
+
+
+@cache
+def _accepted() -> dict[str, str]:
+    """The line of each accepted name: all that pages ask for, so the first to ask waits for no more than this."""
+    return {line.partition(",")[0]: line for line in _read()}
 
 
 @cache
 def _lines() -> dict[str, str]:
-    """The line of every name: an accepted name is never overruled by another's synonym."""
-    found = {}
-    for line in _read():
-        found[_key(line[: line.index(",")])] = line
+    """The line of every name by its key: an accepted name is never overruled by another's synonym."""
+    found = {_key(species): line for species, line in _accepted().items()}
     for line in _read():
         *_, inatag, synonyms = line.split(",")
-        for name in (*inatag.split(BETWEEN), *synonyms.split(BETWEEN)):
-            if name:
+        for names in (inatag, synonyms):
+            for name in names.split(BETWEEN) if names else ():
                 found.setdefault(_key(name), line)
     return found
 
 
 @cache
 def _common() -> dict[str, str]:
-    """The key of the taxon that each English and Japanese name belongs to."""
+    """The line of each English and Japanese name."""
     found = {}
     for line in _read():
-        species, _, _, en, ja, *_ = line.split(",")
-        for name in (en, ja):
-            if name:
-                found[name.casefold()] = _key(species)
+        _, _, _, en, ja, _ = line.split(",", 5)
+        found[en.casefold()] = found[ja] = line
+    found.pop("", None)
     return found
 
 
