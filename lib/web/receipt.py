@@ -19,6 +19,7 @@ STATUS_WORDS = {
     "rejected": N_("Not taken"),
 }
 LOW_RESOLUTION = N_("The photo is small, so its name is less certain.")
+FROM_A_LIST = N_("The name was chosen from a list of the region's plants.")
 DAY_GUESSED = N_("The photo does not say when it was taken; it counts for today.")
 
 
@@ -59,6 +60,8 @@ def tell(outcome: Outcome, say: Words) -> Told:
     notes = []
     if photo.low_resolution:
         notes.append(say.gettext(LOW_RESOLUTION))
+    if prediction is not None and prediction.masked and photo.label_source != "human":
+        notes.append(say.gettext(FROM_A_LIST))
     if photo.date_source == "today":
         notes.append(say.gettext(DAY_GUESSED))
     return Told(
@@ -104,6 +107,7 @@ def script_words(say: Words) -> dict[str, Any]:
         "metrics": {metric: say.metric(metric) for metric in ("species_richness", "shannon_diversity")},
         "too_few": say.gettext("too few photos to compare"),
         "low_resolution": say.gettext(LOW_RESOLUTION),
+        "from_a_list": say.gettext(FROM_A_LIST),
         "day_guessed": say.gettext(DAY_GUESSED),
         "names": common_names(say.language),
         "refusals": {}

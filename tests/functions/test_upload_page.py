@@ -77,6 +77,19 @@ def test_the_script_finds_its_token_and_its_words(browser: Browser) -> None:
     assert words["names"]["Stellaria media"] == "コハコベ"
 
 
+def test_a_photo_that_was_named_from_a_list_says_so(
+    browser: Browser, user: Client, photo: Callable[..., bytes]
+) -> None:
+    note = "The name was chosen from a list of the region's plants."
+    free = browser.send(("a.jpg", photo(1)))
+    assert note not in unescape(free.text)
+    held = user.post("/api/sessions", json={"session_name": "x", "region_species": "hokkaido"}).json()
+    assert note in unescape(browser.send(("b.jpg", photo(2)), session_id=str(held["id"])).text)
+    words = re.search(r"data-words='([^']+)'", browser.get())
+    assert words
+    assert json.loads(unescape(words[1]))["from_a_list"] == note
+
+
 def test_photos_come_in_and_the_days_follow(
     browser: Browser, user: Client, photo: Callable[..., bytes]
 ) -> None:

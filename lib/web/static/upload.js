@@ -167,6 +167,7 @@ function taken(entry, result) {
     parts.push(element("p", told.filter(Boolean).join(" · ")));
   }
   if (image.quality.low_resolution) parts.push(element("p", words.low_resolution, "small"));
+  if (image.masked && image.label_source !== "human") parts.push(element("p", words.from_a_list, "small"));
   if (image.date_source === "today") parts.push(element("p", words.day_guessed, "small"));
   if (result.problem) parts.push(element("p", refusal(result.problem)));
   show(entry, result.status, words.status[result.status], parts);
