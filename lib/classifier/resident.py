@@ -34,7 +34,7 @@ class FolderState:
 
     @classmethod
     def of(cls, model_dir: Path) -> FolderState:
-        """The state of a folder, by some ten microseconds of asking; a missing one has a state as well."""
+        """The state of a folder, in a fraction of a millisecond; a missing one has a state as well."""
         folder = Path(os.path.realpath(model_dir))
         try:
             with os.scandir(folder) as entries:
