@@ -28,6 +28,11 @@ class Prototypes:
     directions: np.ndarray
     classes: np.ndarray
 
+    def without(self, labels: np.ndarray) -> Prototypes:
+        """Without those of these classes."""
+        kept = ~np.isin(self.classes, labels)
+        return Prototypes(self.directions[kept], self.classes[kept])
+
     def with_photos(self, embeddings: np.ndarray, labels: np.ndarray) -> Prototypes:
         """And one more for each class of these photos: the mean direction of its embeddings."""
         found = np.unique(labels)

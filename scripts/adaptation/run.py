@@ -66,13 +66,18 @@ class Task:
 
 @dataclass(frozen=True)
 class Learned:
-    """A method's result in the folder being made: the files that it wrote, and what the card tells of it."""
+    """A method's result in the folder being made: the files that it wrote, those of the old model that they stand
+    for, and what the card tells of it. `document` changes model.json (None: takes away); `moved`: the embedding of a
+    photo is another than before.
+    """
 
     files: set[str]
+    replaced: set[str]
     method: str
     quantisation: str
     document: dict[str, Any] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
+    moved: bool = False
 
 
 def adapt(wish: Wish) -> tuple[judge.Verdict, dict[str, Any]]:
@@ -207,9 +212,10 @@ def _head(old: Model, task: Task, made: Path) -> Learned:
     layer = f"a float32 layer for {len(found.changed)} species"
     quantisation = str(old.card.raw.get("quantisation", "none"))
     return Learned(
-        {"model.onnx"},
-        "a new head on the old model's embedding",
-        quantisation if layer in quantisation else f"{quantisation}; {layer}",
+        files={"model.onnx"},
+        replaced={"model.onnx"},
+        method="a new head on the old model's embedding",
+        quantisation=quantisation if layer in quantisation else f"{quantisation}; {layer}",
         facts=facts,
     )
 
@@ -237,9 +243,14 @@ def _finished(
     changed = (
         learned.files | {"labels.csv"} | ({str(block["prototypes"])} if "prototypes" in block else set())
     )
-    folder.carried_over(source, made, changed)
+    folder.carried_over(source, made, changed | learned.replaced)
     trained, chosen = task.on(split.TRAIN), task.on(split.VALIDATE)
-    document = raw | learned.document
+    document = {name: value for name, value in (raw | learned.document).items() if value is not None}
+    # Figures of the old model, told by its own card.
+    for name in ("parity", "calibration"):
+        document.pop(name, None)
+    if "classes" in document:
+        document["classes"] = len(task.names)
     document |= {
         "name": wish.name or f"{raw['name'].removesuffix('-adapted')}-adapted",
         "version": _next_version(raw),
@@ -265,6 +276,8 @@ def _finished(
     prototypes = _prototypes(old)
     if prototypes is not None:
         seen = model.answers(task.of(trained), progress=_bar(len(trained), "fitting"))
+        if learned.moved:
+            prototypes = prototypes.without(task.labels[trained])
         prototypes = prototypes.with_photos(seen.embeddings, task.labels[trained])
         np.save(made / block["prototypes"], prototypes.directions.astype(np.float32))
         block["prototype_classes"] = prototypes.classes.tolist()
