@@ -1,4 +1,6 @@
-"""What a person may call a photo: a taxon of the model, another scientific name, or not a plant."""
+"""What a person may call a photo: a taxon of the model or of the table of plants, another scientific name, or not a
+plant.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +8,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from lib import taxa
 from lib.classifier import ModelUnavailable, Taxon
 from lib.classifier.taxonomy import read_labels
 from lib.problems import FieldError, invalid
@@ -28,9 +31,10 @@ class HumanLabel:
 def human_label(text: str, model_dir: Path) -> HumanLabel:
     """What a person typed, as a label.
 
-    Names of the model's taxa are found in any case, by scientific, English or Japanese name. Another name is
-    taken when it reads like a scientific one, so that species the model does not know can be recorded; 422
-    otherwise.
+    The model's taxa and those of the table of plants are found in any case, by scientific, English or Japanese
+    name; a synonym becomes the name that the model has for the plant, else the accepted one, so that a plant is
+    counted under one name. Another name is taken when it reads like a scientific one, so that species that
+    neither knows can be recorded; 422 otherwise.
     """
     name = " ".join(text.split())
     if name.lower().replace(" ", "_") == NOT_A_PLANT:
@@ -38,11 +42,11 @@ def human_label(text: str, model_dir: Path) -> HumanLabel:
     if name.lower() == UNKNOWN:
         return HumanLabel(UNKNOWN, UNKNOWN)
     # A taxon's family may be left empty, and is then not what an empty name means.
-    taxa = _taxa(model_dir)
-    known = _known(name.casefold(), taxa) if name else None
+    model = _taxa(model_dir)
+    known = (_known(name.casefold(), model) or _in_table(name, model)) if name else None
     if known is None and name:
         name = _without_author(name)
-        known = _known(name.casefold(), taxa)
+        known = _known(name.casefold(), model)
     if known is not None:
         return known
     if not _SCIENTIFIC.match(name) or not name.replace("×", "").isascii():
@@ -79,6 +83,21 @@ def _known(name: str, taxa: tuple[Taxon, ...]) -> HumanLabel | None:
         if name == taxon.family.casefold():
             return HumanLabel(taxon.family, "family")
     return None
+
+
+def _in_table(name: str, model: tuple[Taxon, ...]) -> HumanLabel | None:
+    if family := taxa.OLD_FAMILIES.get(name.casefold()):
+        return HumanLabel(family, "family")
+    if taxa.family_of(name.capitalize()):
+        return HumanLabel(
+            name.capitalize(), "genus"
+        )  # Lantana is a genus, and in English also one of its species
+    taxon = taxa.find(name) or taxa.called(name)
+    if taxon is None:
+        return None
+    names = {taxon.species, *taxon.synonyms, *(name.replace("_", " ").capitalize() for name in taxon.inatag)}
+    of_model = (each.species for each in model if each.species in names)
+    return HumanLabel(next(of_model, taxon.species), "species")
 
 
 def _taxa(model_dir: Path) -> tuple[Taxon, ...]:

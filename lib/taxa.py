@@ -34,7 +34,7 @@ OLD_FAMILIES = {
 }
 
 _RANKS = frozenset({"subsp", "subsp.", "ssp", "ssp.", "var", "var.", "f", "f.", "x"})
-_LETTERS = re.compile(r"[^a-zà-öø-ÿ]")
+_MARKS = re.compile(r"[-‐‑–.'’]")
 
 
 class Taxon(NamedTuple):
@@ -142,7 +142,7 @@ def _key(name: str) -> str:
     """What is left of a name when every way to write it is the same: `echinochloa crusgalli`."""
     genus, *rest = _words(name.casefold())
     epithet = rest[0] if len(rest) == 1 else "".join(word for word in rest if word not in _RANKS)
-    return f"{genus} {epithet if epithet.isalpha() else _LETTERS.sub('', epithet)}"
+    return f"{genus} {epithet if epithet.isalpha() else _MARKS.sub('', epithet)}"
 
 
 def _without_authors(name: str) -> str:
@@ -151,9 +151,9 @@ def _without_authors(name: str) -> str:
     kept = rest[:1]
     after_author = False
     for word in rest[1:]:
-        if word.lower() in _RANKS and word.islower():
+        if word in _RANKS:
             after_author = False
-        elif not word.islower() or word.startswith("(") or word in ("et", "ex", "&"):
+        elif word.lstrip("(")[:1].isupper():
             after_author = True
         if not after_author:
             kept.append(word)

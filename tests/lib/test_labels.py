@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib import labels
+from lib import labels, taxa
 from lib.config import STARTER_MODEL
 from lib.labels import HumanLabel, human_label
 from lib.problems import Problem
@@ -53,8 +53,55 @@ def test_other_names_have_the_level_they_read_like(model_dir: Path, text: str, n
 
 
 @pytest.mark.parametrize(
+    ("text", "name", "level"),
+    [
+        ("スギナ", "Equisetum arvense", "species"),
+        ("field HORSETAIL", "Equisetum arvense", "species"),
+        ("equisetum_arvense", "Equisetum arvense", "species"),
+        ("Conyza canadensis", "Erigeron canadensis", "species"),
+        ("conyza canadensis (L.) Cronquist", "Erigeron canadensis", "species"),
+        ("Mentha x piperita", "Mentha × piperita", "species"),
+        ("Capsella bursa pastoris", "Capsella bursa-pastoris", "species"),
+        ("Compositae", "Asteraceae", "family"),
+        ("lantana", "Lantana", "genus"),
+    ],
+)
+def test_the_table_of_plants_knows_what_the_model_does_not(
+    model_dir: Path, text: str, name: str, level: str
+) -> None:
+    assert human_label(text, model_dir) == HumanLabel(name, level)
+
+
+@pytest.mark.parametrize("text", ["Persicaria maculosa", "Redshank", "ハルタデ", "polygonum persicaria"])
+def test_a_plant_is_counted_under_the_name_that_the_model_has_for_it(tmp_path: Path, text: str) -> None:
+    row = "0,Polygonum persicaria,Polygonum,Polygonaceae,,,,\n"
+    (tmp_path / "labels.csv").write_text(HEADER + row, encoding="utf-8")
+    assert human_label(text, tmp_path) == HumanLabel("Polygonum persicaria", "species")
+
+
+def test_the_models_own_names_come_before_those_of_the_table(tmp_path: Path) -> None:
+    row = "0,Poa annua,Poa,Poaceae,field horsetail,,,\n"
+    (tmp_path / "labels.csv").write_text(HEADER + row, encoding="utf-8")
+    assert human_label("Field horsetail", tmp_path) == HumanLabel("Poa annua", "species")
+
+
+@pytest.mark.parametrize(
     "text",
-    ["", "   ", "7", "Poa 2", "Poa_annua", "=SUM(A1)", "<b>", "ハコベ", "a b c d e f", "Poa-", "é", "Poa; x"],
+    [
+        "",
+        "   ",
+        "7",
+        "Poa 2",
+        "Poa annua 2",
+        "Qwerty_uiop",
+        "=SUM(A1)",
+        "<b>",
+        "ハコベ",
+        "a b c d e f",
+        "Poa-",
+        "é",
+        "Poa; x",
+    ],
 )
 def test_what_reads_like_no_name_is_refused(model_dir: Path, text: str) -> None:
     with pytest.raises(Problem) as caught:
@@ -74,7 +121,12 @@ def test_the_starter_models_names_are_known() -> None:
     assert human_label("トウモロコシ", STARTER_MODEL) == HumanLabel("Zea mays", "species")
 
 
-@given(st.text(max_size=200) | st.from_regex(labels._SCIENTIFIC, fullmatch=True))
+NAMES = [
+    name for row in taxa.table() for name in (row.species, row.en, row.ja, *row.inatag, *row.synonyms) if name
+]
+
+
+@given(st.text(max_size=200) | st.from_regex(labels._SCIENTIFIC, fullmatch=True) | st.sampled_from(NAMES))
 def test_a_label_that_is_taken_is_stable(text: str) -> None:
     """Sent again as it was stored, a label is the same label: what is shown can be confirmed."""
     try:
