@@ -41,7 +41,7 @@ PROBLEM_KINDS = {
         422, N_("None of the files was taken; the answer lists the reason of each one.")
     ),
     "not-yet-classified": ProblemKind(
-        503, N_("The photo is safe, but not classified yet. It will be as soon as the model is free.")
+        503, N_("The photo is safe, but not classified yet. It will be as soon as the model can be asked.")
     ),
     "classification-failed": ProblemKind(
         500, N_("The photo is safe, but the model failed on it. Give it a name yourself.")
@@ -127,6 +127,8 @@ PROBLEM_KINDS = {
 OF_UPLOADS = (
     *(kind for kind in PROBLEM_KINDS if kind.startswith("photo-")),
     "not-yet-classified",
+    "classifier-busy",
+    "model-unavailable",
     "storage-full",
     "storage-unavailable",
     "file-missing",

@@ -84,7 +84,8 @@ def refusal(problem: Problem, say: Words) -> str:
     known = PROBLEM_KINDS.get(problem.kind)
     if say.language == "en" or known is None:
         return problem.detail or problem.title
-    return say.gettext(known.meaning)
+    cause = PROBLEM_KINDS.get(problem.extensions.get("cause", ""))
+    return " ".join(say.gettext(each.meaning) for each in (known, cause) if each)
 
 
 def script_words(say: Words) -> dict[str, Any]:

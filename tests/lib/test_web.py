@@ -417,6 +417,17 @@ def test_a_refusal_is_said_in_the_language_of_the_page() -> None:
     assert refusal(unknown, Words("ja")) == "Teapot"
 
 
+def test_why_a_photo_waits_is_said_in_the_language_of_the_page() -> None:
+    waits = Problem(503, detail="It waits.", kind="not-yet-classified", cause="model-unavailable")
+    assert refusal(waits, Words("en")) == "It waits."
+    first, second = (
+        Words("ja").gettext(PROBLEM_KINDS[kind].meaning) for kind in (waits.kind, "model-unavailable")
+    )
+    assert refusal(waits, Words("ja")) == f"{first} {second}"
+    assert first != PROBLEM_KINDS[waits.kind].meaning
+    assert refusal(Problem(503, kind="not-yet-classified", cause="else"), Words("ja")) == first
+
+
 def test_the_script_is_given_every_word_it_asks_for() -> None:
     script = (static_files.FOLDER / "upload.js").read_text("utf-8")
     for language in LANGUAGES:

@@ -120,7 +120,9 @@ function settle(entry, { status, reply }) {
 
 function refusal(problem) {
   const kind = String(problem.type ?? "").split("#")[1];
-  return words.refusals[kind] ?? problem.detail ?? problem.title ?? "";
+  const told = words.refusals[kind];
+  if (!told) return problem.detail ?? problem.title ?? "";
+  return [told, words.refusals[problem.cause]].filter(Boolean).join(" ");
 }
 
 function fail(entry) {
