@@ -115,8 +115,11 @@ def known_to_model(region: Region, model_dir: Path) -> Known:
 
 
 def refuse_strangers(chosen: str | Sequence[str] | None, model_dir: Path) -> None:
-    """422 when a session's own list names no species that the model knows; silent while there is no model."""
-    if chosen is None or isinstance(chosen, str):
+    """422 when a session's own list names no species that the model knows; silent while there is no model.
+
+    What is no name at all is for the store to refuse, which says which one.
+    """
+    if chosen is None or isinstance(chosen, str) or not all(map(regions.is_name, chosen)):
         return
     try:
         known = known_to_model(regions.region_of(chosen, OWN_LIST), model_dir).known

@@ -91,6 +91,7 @@ def test_the_newest_comes_first(user: Client) -> None:
         ({"region_species": [""]}, ["region_species"]),
         ({"region_species": ["Stellaria media", 7]}, ["region_species"]),
         ({"region_species": ["Stellaria media", "weeds"]}, ["region_species[1]"]),
+        ({"region_species": ["weeds"]}, ["region_species[0]"]),
         ({"region_species": ["Nobody knows", "Bellis perennis"]}, ["region_species"]),
     ],
 )

@@ -117,6 +117,28 @@ def test_a_photo_whose_file_is_missing_waits_for_its_file(intake: Intake, mine: 
     assert intake.classify(photo) is None
 
 
+def test_a_photo_that_waited_is_held_to_the_list_of_its_session(intake: Intake, mine: UserStore) -> None:
+    """Whoever classifies it later, the backlog for instance, has nothing but the photo at hand."""
+    crops = ("Zea mays", "Triticum aestivum")
+    held = mine.create_session("north", timezone="Asia/Tokyo", region_species=crops)
+    (outcome,) = send(intake, picture(1)).outcomes
+    mine.create_session("newest, without a list", timezone="Asia/Tokyo")
+    assert outcome.photo is not None
+    assert outcome.photo.session_id == held.id
+    for _ in range(2):  # as it comes in, and again later
+        said = mine.photo(outcome.photo.id).prediction
+        assert said is not None
+        assert (said.masked, said.classes, {each["species"] for each in said.predictions}) == (
+            True,
+            2,
+            {*crops},
+        )
+        assert said.prior_mass is not None
+        assert 0 < said.prior_mass < 1
+        assert str(said.region).startswith("session@")
+        assert intake.classify(outcome.photo) is None
+
+
 def test_a_database_that_fails_leaves_the_file_to_the_sweep(
     intake: Intake, mine: UserStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -172,6 +172,6 @@ def test_a_sessions_list_of_strangers_is_refused(tmp_path: Path) -> None:
         refuse_strangers(["Nobody knows"], STARTER_MODEL)
     assert refused.value.status == 422
     assert refused.value.errors[0]["field"] == "region_species"
-    for fine in (None, "none", "hokkaido", ["Nobody knows", CLEAVERS]):
+    for fine in (None, "none", "hokkaido", ["Nobody knows", CLEAVERS], ["Nobody knows", "weeds"]):
         refuse_strangers(fine, STARTER_MODEL)
     refuse_strangers(["Nobody knows"], tmp_path)  # without a model nobody can say
