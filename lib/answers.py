@@ -91,6 +91,14 @@ class Recall:
 
 
 @dataclass(frozen=True, slots=True)
+class NamedAs:
+    """How many plants were named as a species."""
+
+    species: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Strangers:
     """Plants (or other things) that the model cannot name rightly as a species.
 
@@ -101,7 +109,7 @@ class Strangers:
     n: int
     as_species: Share
     levels: dict[str, int]
-    names: list[tuple[str, int]]
+    names: list[NamedAs]
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,7 +336,7 @@ def _strangers(answers: Sequence[Answer]) -> Strangers:
         n=len(answers),
         as_species=share(np.array([each.label_level == "species" for each in answers], bool)),
         levels={level: levels[level] for level in (*LEVELS, UNKNOWN)},
-        names=_frequent(Counter(named))[:NAMES_SHOWN],
+        names=[NamedAs(*each) for each in _frequent(Counter(named))[:NAMES_SHOWN]],
     )
 
 

@@ -100,7 +100,7 @@ def _strangers(figures: dict[str, Any]) -> list[str]:
     for title, name in (("Species it has not", "outside"), ("No plants", "not_plants")):
         found = figures[name]
         if found["n"]:
-            names = ", ".join(f"{species} {count}" for species, count in found["names"][:5])
+            names = ", ".join(f"{each['species']} {each['count']}" for each in found["names"][:5])
             lines.append(f"{title}: named as a species all the same {interval(found['as_species'])}")
             lines += [f"  as {names}"] if names else []
     return lines

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.answers import Answer, canonical, figures_of, is_right, risk_coverage_of
+from lib.answers import Answer, NamedAs, canonical, figures_of, is_right, risk_coverage_of
 from lib.classifier.figures import wilson
 from tests.functions.conftest import numbers
 
@@ -103,7 +103,7 @@ def test_species_beyond_the_model_and_no_plants_are_counted_apart() -> None:
     )
     assert (found.top_1.value, found.top_1.n) == (1.0, 1)
     assert (found.outside.n, found.outside.as_species.value) == (3, pytest.approx(2 / 3))
-    assert found.outside.names == [(FAT_HEN, 1), (DOCK, 1)]
+    assert found.outside.names == [NamedAs(FAT_HEN, 1), NamedAs(DOCK, 1)]
     assert found.outside.levels == {"species": 2, "genus": 0, "family": 0, "unknown": 1}
     assert (found.not_plants.n, found.not_plants.as_species.value) == (1, 0.0)
     assert found.undecided == 1
