@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +21,7 @@ from lib.problems import Problem
 from lib.recognition import Recogniser, known_to_model, refuse_strangers, stamp
 from lib.regions import Region, region_of
 from lib.store.records import Session
+from tests.lib.classifier.lines import occupied
 
 CLEAVERS, FAT_HEN, CHICKWEED = "Galium aparine", "Chenopodium album", "Stellaria media"
 WHEAT = region_of(["Triticum aestivum", "Zea mays"], "crops")
@@ -62,17 +64,12 @@ def test_the_sites_list_holds_for_photos_of_no_session_and_of_sessions_without_o
     [
         ("none", 12),
         ((CLEAVERS, FAT_HEN, "chenopodium_album"), 2),
-        (("Alsine media", CLEAVERS), 2),
+        (("Matricaria inodora", CLEAVERS), 2),  # a synonym of a plant that the model knows
     ],
 )
 def test_a_sessions_own_choice_goes_before_the_sites_list(
-    chosen: str | tuple[str, ...], possible: int, monkeypatch: pytest.MonkeyPatch
+    chosen: str | tuple[str, ...], possible: int
 ) -> None:
-    from lib import taxa
-
-    find = taxa.find
-    # A synonym, whatever the table has of them at the moment.
-    monkeypatch.setattr(taxa, "find", lambda name: find(CHICKWEED if name == "Alsine media" else name))
     found = Recogniser(STARTER_MODEL, WHEAT).classify(PHOTO, session(region_species=chosen))
     assert (found.classes, found.masked) == (possible, possible < 12)
     assert (found.region or "").partition("@")[0] == ("session" if found.masked else "")
@@ -175,3 +172,42 @@ def test_a_sessions_list_of_strangers_is_refused(tmp_path: Path) -> None:
     for fine in (None, "none", "hokkaido", ["Nobody knows", CLEAVERS], ["Nobody knows", "weeds"]):
         refuse_strangers(fine, STARTER_MODEL)
     refuse_strangers(["Nobody knows"], tmp_path)  # without a model nobody can say
+
+
+def test_what_works_in_the_background_goes_behind_people() -> None:
+    """Both stand in the line while somebody is inside; the backlog came first."""
+    line, order = classifier.RESIDENT.line, list[str]()
+    recogniser = Recogniser(STARTER_MODEL)
+    recogniser.classify(PHOTO)
+    threads = []
+
+    def ask(who: str, asking: Recogniser, stands: threading.Event) -> None:
+        def abandoned() -> bool:
+            stands.set()  # asked by the line itself
+            return False
+
+        asking.classify(PHOTO, abandoned=abandoned)
+        order.append(who)
+
+    done = line.done
+    with occupied(line):
+        for who, asking in (("backlog", recogniser.in_background()), ("person", recogniser)):
+            stands = threading.Event()
+            threads.append(threading.Thread(target=ask, args=(who, asking, stands)))
+            threads[-1].start()
+            stands.wait()
+        assert line.waiting == {"person": 1, "background": 1}
+        # Who is first in the line is who goes first, whenever the threads get to say so.
+        assert line._first() is line._people[0]
+    for thread in threads:
+        thread.join()
+    assert line.done == done + 2
+    assert sorted(order) == ["backlog", "person"]
+
+
+def test_a_photo_of_nobody_is_not_asked_about() -> None:
+    done = classifier.RESIDENT.line.done
+    with pytest.raises(classifier.Abandoned):
+        Recogniser(STARTER_MODEL).classify(PHOTO, abandoned=lambda: True)
+    assert classifier.RESIDENT.line.done == done
+    assert classifier.loaded() is None  # nor is a model loaded

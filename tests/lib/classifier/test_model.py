@@ -125,11 +125,20 @@ def test_a_regional_list_changes_nothing_about_whether_it_is_a_plant(make_folder
     assert without.predictions[0].species == "Viridis alba"
 
 
-def test_a_class_that_the_model_spells_otherwise_is_on_the_list(make_folder: MakeFolder) -> None:
-    taxa = [("capsella_bursa_pastoris", "Capsella", "Brassicaceae"), ("Rubra prima", "Rubra", "Coloraceae")]
+@pytest.mark.parametrize(
+    ("written", "listed"),
+    [
+        ("capsella_bursa_pastoris", "Capsella bursa-pastoris"),
+        ("Matricaria perforata", "Tripleurospermum inodorum"),
+    ],
+)
+def test_a_class_that_the_model_calls_otherwise_is_on_the_list(
+    make_folder: MakeFolder, written: str, listed: str
+) -> None:
+    taxa = [(written, "", ""), ("Rubra prima", "Rubra", "Coloraceae")]
     model = Classifier(make_folder(taxa=taxa, onnx_options={"weights": WEIGHTS[:, :2]}))
-    found = model.classify(RED, species={"Capsella bursa-pastoris"})
-    assert [each.species for each in found.predictions] == ["capsella_bursa_pastoris"]
+    found = model.classify(RED, species={listed})
+    assert [each.species for each in found.predictions] == [written]
 
 
 def test_the_share_of_training_photos_that_the_list_leaves_is_told(make_folder: MakeFolder) -> None:
