@@ -10,7 +10,7 @@ from pathlib import Path
 from lib import taxa
 
 LISTS = Path(__file__).parent
-SIZE_LIMIT = 1_000_000  # bytes: twenty times all that the table of plants holds
+SIZE_LIMIT = 1_000_000  # bytes: ten times the names of all plants of the table
 LENGTH_LIMIT = 120  # characters of a name
 _COLUMNS = ("species", "scientific_name", "scientificname", "scientific name")
 
@@ -136,7 +136,11 @@ def _of_table(lines: list[str], file: str) -> list[tuple[int, str]]:
         )
     reader = csv.reader(lines[number:], delimiter=separator)
     try:
-        rows = [(number + reader.line_num, row[column].strip()) for row in reader if len(row) > column]
+        rows = [
+            (number + reader.line_num, row[column].strip())
+            for row in reader
+            if len(row) > column and not row[0].startswith("#")
+        ]
     except csv.Error:
         raise RegionUnreadable(f"{file}, line {number + reader.line_num}: not a row of a table.") from None
     return [(line, name) for line, name in rows if name]
