@@ -1,4 +1,4 @@
-"""Measures what is promised: start-up, memory, photo to answer, what /health imports, how well intervals hold."""
+"""Measures what is promised: start-up, memory, photo to answer, imports, models, intervals that hold."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from scripts.benchmarks import imports, memory, photo, reference, startup, statistics  # noqa: E402
+from scripts.benchmarks import imports, memory, models, photo, reference, startup, statistics  # noqa: E402
 
 ORDER = ("imports", "startup", "memory", "photo", "reference", "statistics")
+# Not among `all`: they take long, and make their graphs with the training packages.
+ALONE = ("models",)
 
 
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(description=__doc__)
-    made.add_argument("what", choices=(*ORDER, "all"))
+    made.add_argument("what", choices=(*ORDER, *ALONE, "all"))
     made.add_argument("--runs", type=int, default=11, help="startup: alternating starts of each (default 11)")
     made.add_argument("--photos", type=int, default=50, help="memory: photos in one upload (default 50)")
     made.add_argument("--warm", type=int, default=24, help="photo: photos to the warm server (default 24)")
@@ -29,6 +31,19 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--replicates", type=int, default=200, help="statistics: simulated days of each kind (default 200)"
     )
+    made.add_argument("--sizes", nargs="+", choices=("tiny", "small", "base", "large"), default=models.SIZES)
+    made.add_argument(
+        "--variants",
+        nargs="+",
+        default=models.VARIANTS,
+        help="models: methods of quantise, :plain, :prepacked",
+    )
+    made.add_argument(
+        "--compare", type=int, default=240, help="models: photos that are compared (default 240)"
+    )
+    made.add_argument("--checkpoint", type=Path, help="models: a timm state dict of the one size given")
+    made.add_argument("--train-venv", type=Path, default=ROOT / ".venv-train", help="models: for new graphs")
+    made.add_argument("--alone", action="store_true", help="models: without the server's memory")
     return made
 
 
@@ -41,6 +56,19 @@ def main(argv: list[str] | None = None) -> int:
         "memory": (lambda: memory.measure(asked.photos), memory.describe),
         "photo": (lambda: photo.measure(asked.cold, asked.warm), photo.describe),
         "reference": (reference.measure, reference.describe),
+        "models": (
+            lambda: models.measure(
+                models.Asked(
+                    asked.sizes,
+                    asked.variants,
+                    asked.compare,
+                    asked.checkpoint,
+                    asked.train_venv,
+                    not asked.alone,
+                )
+            ),
+            models.describe,
+        ),
         "statistics": (lambda: statistics.measure(asked.replicates), statistics.describe),
     }
     for name in ORDER if asked.what == "all" else (asked.what,):
