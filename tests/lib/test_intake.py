@@ -17,6 +17,7 @@ from lib.photos.storage import PhotoFiles
 from lib.problems import Problem
 from lib.recognition import Recogniser
 from lib.store.database import DatabaseStore, UserStore
+from tests.lib.classifier.lines import occupied
 
 DAY = date(2025, 6, 1)
 
@@ -163,3 +164,74 @@ def test_a_guest_learns_nothing_of_the_hosts_photos(intake: Intake) -> None:
     assert created.photo is not None
     assert (created.photo.cluster_id, created.photo.similarity_score) == (None, None)
     assert receipt.days == {}
+
+
+class TestWaiting:
+    """What happens to the photos of a request whose turn at the model does not come."""
+
+    def outcomes(self, receipt: Receipt) -> list[tuple[str, bool, bool]]:
+        """Status, whether it is classified, whether it waits."""
+        return [
+            (each.status, bool(each.photo and each.photo.is_processed), each.waits)
+            for each in receipt.outcomes
+        ]
+
+    def test_whoever_is_gone_has_no_photo_classified_any_more_but_all_are_kept(
+        self, intake: Intake, store: DatabaseStore
+    ) -> None:
+        asked: list[int] = []
+
+        def gone() -> bool:
+            asked.append(1)
+            return len(asked) > 1
+
+        abandoned = classifier.RESIDENT.line.refusals["abandoned"]
+        incoming = [Incoming(f"{shade}.jpg", BytesIO(picture(shade))) for shade in range(4)]
+        receipt = intake.receive(None, DAY, incoming, "Asia/Tokyo", gone)
+        assert self.outcomes(receipt) == [("created", True, False)] + [("created", False, True)] * 3
+        assert classifier.RESIDENT.line.refusals["abandoned"] == abandoned + 1  # those behind do not line up
+        assert receipt.days[DAY].total_images == 4
+        kept = [each.photo.id for each in receipt.outcomes[1:] if each.photo]
+        assert [photo.id for _, photo in store.unprocessed(10)] == kept  # the backlog finds them
+
+    def test_a_full_line_leaves_the_whole_request_waiting(
+        self, intake: Intake, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        line = classifier.RESIDENT.line
+        monkeypatch.setattr(line, "places", 0)
+        refused = line.refusals["full"]
+        photos = picture(1), picture(2)
+        with occupied(line):
+            receipt = send(intake, photos[0], b"no photo", photos[1])
+        assert self.outcomes(receipt) == [
+            ("created", False, True), ("rejected", False, False), ("created", False, True),
+        ]  # fmt: skip
+        assert line.refusals["full"] == refused + 1
+        assert receipt.retry_after is not None
+        problem = receipt.outcomes[0].problem
+        assert problem is not None
+        assert problem.extensions == {"retry_after": receipt.retry_after, "cause": "classifier-busy"}
+        # Sent again it is asked about again.
+        again = send(intake, *photos)
+        assert self.outcomes(again) == [("duplicate", True, False)] * 2
+        assert again.retry_after is None
+
+    def test_without_a_model_each_photo_says_why(self, mine: UserStore, tmp_path: Path) -> None:
+        intake = Intake(mine, PhotoFiles(tmp_path / "data"), Recogniser(tmp_path / "none"))
+        failures = classifier.RESIDENT.failures
+        receipt = send(intake, picture(1), picture(2))
+        assert self.outcomes(receipt) == [("created", False, True)] * 2
+        assert classifier.RESIDENT.failures == failures + 1
+        assert receipt.retry_after == 60
+        for each in receipt.outcomes:
+            assert each.problem is not None
+            assert each.problem.detail == (
+                "The photo is kept. It is classified when the model of this server is mended: "
+                "the model folder does not exist (MODEL_DIR)."
+            )
+
+    def test_the_next_request_asks_again(self, intake: Intake, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(classifier.RESIDENT.line, "places", 0)
+        with occupied(classifier.RESIDENT.line):
+            assert send(intake, picture(1)).retry_after is not None
+        assert self.outcomes(send(intake, picture(2))) == [("created", True, False)]
