@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lib import services
+from lib import classifier, services
 from lib.auth import VISITOR, Identity
 from lib.config import load
 from lib.problems import Problem
@@ -108,6 +108,21 @@ class TestReadStore:
     ) -> None:
         monkeypatch.setattr(type(with_database.files), "days", lambda self: ["a day"])
         assert with_database.read_store(VISITOR) is with_database.sample
+
+
+class TestModel:
+    def test_the_backlog_goes_behind_people_and_an_idle_model_may_go(
+        self, make: Callable[..., Services], sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(classifier.RESIDENT, "idle_seconds", None)
+        shared = make(DATABASE_URL=sqlite_url, MODEL_IDLE_SECONDS="77")
+        assert shared.backlog._recogniser._background is True
+        assert shared.recogniser._background is False
+        assert classifier.RESIDENT.idle_seconds == 77
+        never = make(MODEL_IDLE_SECONDS="0")
+        assert never.recogniser.model_dir == shared.recogniser.model_dir
+        assert classifier.RESIDENT.idle_seconds is None
+        shared.database.close()
 
 
 class TestWaitingWork:

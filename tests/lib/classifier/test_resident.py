@@ -481,7 +481,16 @@ class TestIdle:
 
 
 def watching() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == "model-idle"]
+    """The threads that watch a model since the test began."""
+    return [each for each in threading.enumerate() if each.name == "model-idle" and each not in _before]
+
+
+_before: list[threading.Thread] = []
+
+
+@pytest.fixture(autouse=True)
+def _watches_of_earlier_tests() -> None:
+    _before[:] = threading.enumerate()
 
 
 def look(resident: Resident) -> float | None:
