@@ -141,7 +141,7 @@ def tensors(held: Any, size: int, entry: str | None = None) -> tuple[dict[str, t
     look like weights. Raises Refused naming what is not a plain, finite tensor.
     """
     said: list[str] = []
-    while isinstance(held, Mapping) and not _is_state(held):
+    while isinstance(held, Mapping) and held and not _is_state(held):
         found = [name for name in ([entry] if entry else ENTRIES) if isinstance(held.get(name), Mapping)]
         if entry is None:  # several kinds of average lie beside the weights under names of their own
             found += [
