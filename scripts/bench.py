@@ -12,11 +12,20 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from scripts.benchmarks import imports, memory, models, photo, reference, startup, statistics  # noqa: E402
+from scripts.benchmarks import (  # noqa: E402
+    container,
+    imports,
+    memory,
+    models,
+    photo,
+    reference,
+    startup,
+    statistics,
+)
 
 ORDER = ("imports", "startup", "memory", "photo", "reference", "statistics")
 # Not among `all`: they take long, and make their graphs with the training packages.
-ALONE = ("models",)
+ALONE = ("models", "container")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -43,6 +52,10 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--checkpoint", type=Path, help="models: a timm state dict of the one size given")
     made.add_argument("--train-venv", type=Path, default=ROOT / ".venv-train", help="models: for new graphs")
+    made.add_argument(
+        "--model", type=Path, default=ROOT / "lib" / "classifier" / "starter", help="container: model folder"
+    )
+    made.add_argument("--in-a-row", type=int, default=100, help="container: photos (default 100)")
     made.add_argument("--alone", action="store_true", help="models: without the server's memory")
     return made
 
@@ -69,6 +82,7 @@ def main(argv: list[str] | None = None) -> int:
             ),
             models.describe,
         ),
+        "container": (lambda: container.measure(asked.model, asked.in_a_row), container.describe),
         "statistics": (lambda: statistics.measure(asked.replicates), statistics.describe),
     }
     for name in ORDER if asked.what == "all" else (asked.what,):
