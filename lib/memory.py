@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-# Short of memory: less than a quarter is left, but a gigabyte is ample on a machine of any size. On one of 512 MB a
-# quarter is what decoding the costliest photo that is let in may take on top of everything else.
+# Short of memory: less is left than the costliest photo that is let in takes to be opened (256 MB; see
+# lib/photos/identify.py), or than a quarter of all; but a gigabyte is ample on a machine of any size.
+ONE_PHOTO = 256 * 1024**2
 SHORT_SHARE = 0.25
 AMPLE = 1024**3
 # Version 1 writes "no limit" as the largest multiple of a page below 2^63.
@@ -31,8 +32,8 @@ class Room:
 
     @property
     def short(self) -> bool:
-        """Less than a quarter of the limit is left, and less than a gigabyte."""
-        return self.left < min(self.limit * SHORT_SHARE, AMPLE)
+        """Less is left than a quarter of the limit, but than 256 MB at least and a gigabyte at most."""
+        return self.left < min(max(self.limit * SHORT_SHARE, ONE_PHOTO), AMPLE)
 
 
 def rooms(root: Path = Path("/")) -> list[Room]:

@@ -11,6 +11,7 @@ import pytest
 
 from lib import memory
 from lib.memory import Room
+from lib.photos.identify import MEMORY_BUDGET
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 MB = 1024 * 1024
@@ -62,10 +63,10 @@ def at(folder: str, files: Mapping[str, str]) -> dict[str, str]:
 def test_a_container_of_version_2_sees_its_group_at_the_mount(tree: Tree) -> None:
     root = tree(
         {"proc/self/cgroup": "0::/\n", "proc/self/mountinfo": V2_MOUNT + "\n"}
-        | at("sys/fs/cgroup", version_2(512, 400, 100))
+        | at("sys/fs/cgroup", version_2(512, 300, 100))
     )
-    # Of the 400 MB in use 100 only mirror files.
-    assert memory.rooms(root) == [Room("cgroup2", 512 * MB, 212 * MB)]
+    # Of the 300 MB in use 100 only mirror files.
+    assert memory.rooms(root) == [Room("cgroup2", 512 * MB, 312 * MB)]
     assert memory.is_short(root) is False
 
 
@@ -128,9 +129,16 @@ def test_more_in_use_than_allowed_leaves_nothing_and_page_cache_never_more_than_
 
 @pytest.mark.parametrize(
     ("total", "left", "short"),
-    [(512, 127, True), (512, 129, False), (24_000, 1023, True), (24_000, 1025, False)],
+    [
+        (512, MEMORY_BUDGET // MB - 1, True),
+        (512, MEMORY_BUDGET // MB + 1, False),
+        (2000, 499, True),
+        (2000, 501, False),
+        (24_000, 1023, True),
+        (24_000, 1025, False),
+    ],
 )
-def test_short_is_less_than_a_quarter_but_a_gigabyte_is_ample(
+def test_short_is_less_than_a_photo_or_a_quarter_but_a_gigabyte_is_ample(
     tree: Tree, total: int, left: int, short: bool
 ) -> None:
     assert memory.is_short(tree({"proc/meminfo": meminfo(total, left)})) is short
