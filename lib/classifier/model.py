@@ -163,9 +163,10 @@ class Classifier:
             )
         if len(found) > 1 and (found[1].ndim != 2 or len(found[1]) != 1):
             raise ModelUnavailable("model.onnx must give one embedding for an image.")
-        prototypes = self._domain.prototypes
-        if prototypes is not None and (len(found) < 2 or found[1].shape[1] != prototypes.shape[1]):
-            raise ModelUnavailable("the prototypes do not have the length of model.onnx's embedding.")
+        if self._domain.lengths and (len(found) < 2 or self._domain.lengths != {found[1].shape[1]}):
+            raise ModelUnavailable(
+                "the vectors of out_of_domain do not have the length of model.onnx's embedding."
+            )
         return asked
 
 
