@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import msgspec
 from flask import Response
 
-from lib import client, operations, shapes
+from lib import client, operations, shapes, taxa
 from lib.dispatcher import Call
 from lib.intake import Incoming, Intake, Outcome, Receipt
 from lib.operations import operation
@@ -19,6 +19,7 @@ from lib.problems import Problem, malformed, not_found
 from lib.scope import Identifier, possible_day
 from lib.shapes import DayMetrics, ImageShape
 from lib.store.records import Session
+from lib.web import languages
 
 _IDEMPOTENCY_KEY = re.compile(r"^[\x21-\x7e]{1,200}$")
 _BLOCK = 1024 * 1024  # bytes
@@ -37,12 +38,16 @@ class Form(msgspec.Struct):
 
 
 class Result(msgspec.Struct):
-    """One file: `status` is created, duplicate or rejected; the problem says why it was refused or must wait."""
+    """One file: `status` is created, duplicate or rejected; the problem says why it was refused or must wait.
+
+    `common_name` is that of the photo's label, in Japanese or English as Accept-Language asks.
+    """
 
     filename: str
     status: str
     image: ImageShape | None
     problem: dict[str, Any] | None
+    common_name: str | None
 
 
 class ModelShape(msgspec.Struct):
@@ -128,7 +133,9 @@ def _reply(call: Call, receipt: Receipt) -> Response:
 def _result(call: Call, outcome: Outcome) -> Result:
     problem = outcome.problem.as_dict(call.request.path, call.request_id) if outcome.problem else None
     image = shapes.image(outcome.photo) if outcome.photo else None
-    return Result(outcome.filename, outcome.status, image, problem)
+    language = languages.choose(None, None, call.request.headers.get("Accept-Language"))
+    name = taxa.common_name(image.label, language) if image and image.label else None
+    return Result(outcome.filename, outcome.status, image, problem, name)
 
 
 def _none_taken(call: Call, receipt: Receipt) -> Problem:
