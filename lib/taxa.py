@@ -112,13 +112,6 @@ def common_name(species: str, language: str = "en") -> str | None:
     return (taxon.ja if _is_japanese(language) else taxon.en) or None
 
 
-def common_names(language: str = "en") -> dict[str, str]:
-    """Every common name in `language`, by scientific name."""
-    column = COLUMNS.index("ja" if _is_japanese(language) else "en")
-    rows = (line.split(",", column + 1) for line in _read())
-    return {row[0]: row[column] for row in rows if row[column]}
-
-
 def family_of(genus: str) -> str:
     """The family of a genus; empty when the table has no species of it."""
     return _families().get(genus, "")

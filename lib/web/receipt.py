@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lib.taxa import common_names
 from lib.web.problem_kinds import OF_UPLOADS, PROBLEM_KINDS
 from lib.web.words import N_, Words
 
@@ -110,7 +109,6 @@ def script_words(say: Words) -> dict[str, Any]:
         "low_resolution": say.gettext(LOW_RESOLUTION),
         "from_a_list": say.gettext(FROM_A_LIST),
         "day_guessed": say.gettext(DAY_GUESSED),
-        "names": common_names(say.language),
         "refusals": {}
         if say.language == "en"
         else {kind: say.gettext(PROBLEM_KINDS[kind].meaning) for kind in OF_UPLOADS},

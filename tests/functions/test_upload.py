@@ -80,6 +80,18 @@ class TestTaking:
         assert reply.json()["metrics"]["2025-08-24"]["total_images"] == 1
         assert user.get(f"/api/images/{image['id']}/file").content == data
 
+    @pytest.mark.parametrize(("asked", "name"), [("ja", "コハコベ"), ("de, en;q=0.5", "Common chickweed")])
+    def test_it_tells_the_common_name_in_the_language_asked_for(
+        self, user: Client, photo: Callable[..., bytes], asked: str, name: str
+    ) -> None:
+        image = only(user.upload(("a.jpg", photo(2))))["image"]
+        user.patch(f"/api/images/{image['id']}", json={"label": "Stellaria media"})
+        again = only(user.upload(("a.jpg", photo(2)), headers={"Accept-Language": asked}), 200)
+        assert again["common_name"] == name
+        user.patch(f"/api/images/{image['id']}", json={"label": "not_a_plant"})
+        again = only(user.upload(("a.jpg", photo(2)), headers={"Accept-Language": asked}), 200)
+        assert again["common_name"] is None
+
     @pytest.mark.photos
     def test_it_names_real_plants(self, user: Client, photos_dir: Path) -> None:
         folders = [f for f in sorted(photos_dir.iterdir()) if f.is_dir()]

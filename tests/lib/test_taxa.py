@@ -45,12 +45,12 @@ def test_a_plant_without_a_name_in_a_language_has_none() -> None:
     assert taxa.common_name("Persicaria thunbergii", "en") is None
 
 
-@pytest.mark.parametrize("language", ["en", "ja"])
-def test_all_names_can_be_had_at_once(language: str) -> None:
-    names = taxa.common_names(language)
-    assert len(names) > 700
-    assert all(taxa.common_name(species, language) == name for species, name in names.items())
-    assert set(names) == {row.species for row in ROWS if getattr(row, language)}
+def test_each_name_of_the_table_is_told() -> None:
+    for row in ROWS[::11]:
+        assert taxa.common_name(row.species, "en") == (row.en or None)
+        assert taxa.common_name(row.species, "ja") == (row.ja or None)
+    assert sum(bool(row.ja) for row in ROWS) > 700
+    assert sum(bool(row.en) for row in ROWS) > 2000
 
 
 def test_the_table_is_a_csv_that_any_program_reads() -> None:

@@ -86,6 +86,7 @@ function send(entry) {
     request.open("POST", "/api/upload");
     request.setRequestHeader("X-CSRF-Token", token);
     request.setRequestHeader("Idempotency-Key", entry.key);
+    request.setRequestHeader("Accept-Language", document.documentElement.lang); // of the names of plants
     request.responseType = "json";
     request.upload.onprogress = (event) => {
       if (!event.lengthComputable) return;
@@ -152,8 +153,7 @@ function taken(entry, result) {
     const latin = element("i", image.label);
     latin.lang = "la";
     species.append(latin);
-    const name = words.names[image.label];
-    if (name) species.append(" ", element("span", name, "common"));
+    if (result.common_name) species.append(" ", element("span", result.common_name, "common"));
   } else {
     species.textContent = image.label === null ? words.unlabelled : (words.labels[image.label] ?? image.label);
   }
