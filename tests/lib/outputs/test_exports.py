@@ -23,6 +23,7 @@ from lib.outputs.darwin_core import units
 from lib.outputs.exports import KINDS, Exporter
 from lib.photo_cache import CACHE, recorded_photos
 from lib.problems import Problem
+from lib.recognition import Recogniser
 from lib.store.database import DatabaseStore, UserStore
 from lib.store.files import FileStore
 from lib.store.records import METRICS, NewPhoto, Photo, Prediction, Session
@@ -239,7 +240,7 @@ def analysed(tmp_path_factory: pytest.TempPathFactory) -> Path:
             (data / day / f"{place}.jpg").write_bytes(picture(seed))
         (data / day / "notes.jpg").write_text("rain")
     output = tmp_path_factory.mktemp("output")
-    folder.analyse(folder.find(data), output, STARTER_MODEL, "Asia/Tokyo")
+    folder.analyse(folder.find(data), output, Recogniser(STARTER_MODEL), "Asia/Tokyo")
     return output
 
 
