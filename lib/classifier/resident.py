@@ -64,6 +64,7 @@ class Resident:
         line: WaitingLine | None = None,
         clock: Callable[[], float] = time.monotonic,
         short: Callable[[], bool] = memory.is_short,
+        rooms: Callable[[], list[memory.Room]] = memory.rooms,
     ) -> None:
         self.line = line or WaitingLine()
         self.loads = 0
@@ -73,6 +74,7 @@ class Resident:
         self.idle_seconds: float | None = None
         self._clock = clock
         self._short = short
+        self._rooms = rooms
         self._held: tuple[FolderState, Classifier] | None = None
         self._failure: Failure | None = None
         self._sound: FolderState | None = None
@@ -141,6 +143,7 @@ class Resident:
 
         started = time.perf_counter()
         try:
+            self._must_fit(state.folder)
             model = Classifier(state.folder, self.line)
         except Exception as error:
             self.failures += 1
@@ -155,6 +158,22 @@ class Resident:
             self._watch = IdleWatch(self.line, self.idle_seconds, self._idle, self._short)
             self._watch.start()
         return model
+
+    def _must_fit(self, folder: Path) -> None:
+        """Refuse a graph that is larger than the memory that is left.
+
+        It is read into memory whole (weights in a file of their own are not): a process that tries is killed with all
+        that it was doing, and as soon as it is back it tries again for the same photo.
+        """
+        graph = folder / "model.onnx"
+        need = graph.stat().st_size if graph.is_file() else 0
+        for room in self._rooms():
+            if need > room.left:
+                need_mb, left_mb = -(-need // 2**20), room.left // 2**20
+                raise ModelUnavailable(
+                    f"the model needs more than {need_mb} MB of memory, and {left_mb} MB are left; "
+                    "convert it with its weights quantised and in a file of their own."
+                )
 
     def _failed(self, state: FolderState, error: Exception) -> Failure:
         if isinstance(error, ModelUnavailable):

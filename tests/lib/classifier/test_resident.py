@@ -19,6 +19,7 @@ from lib.classifier.model import Classifier
 from lib.classifier.refusals import MODEL_RETRY, Busy, ModelUnavailable
 from lib.classifier.resident import FolderState, Resident
 from lib.classifier.waiting import WaitingLine
+from lib.memory import Room
 from tests.lib.classifier.conftest import TAXA, MakeFolder, write_folder
 from tests.lib.classifier.lines import Clock, occupied
 
@@ -322,6 +323,33 @@ def somebody_else(above: Path, closed: Path) -> Iterator[None]:
         closed.chmod(mode)
         for each, before in modes.items():
             each.chmod(before)
+
+
+class TestMemory:
+    def resident(self, left: int) -> Resident:
+        rooms = [Room("meminfo", 2**40, 2**39), Room("cgroup2", 2**29, left)]
+        return Resident(short=lambda: False, rooms=lambda: rooms)
+
+    def test_a_model_that_cannot_fit_is_refused_before_it_kills_the_process(
+        self, make_folder: MakeFolder, reads: list[Path]
+    ) -> None:
+        folder = make_folder()
+        size = (folder / "model.onnx").stat().st_size
+        with pytest.raises(ModelUnavailable, match="needs more than 1 MB of memory, and 0 MB are left"):
+            self.resident(size - 1).get(folder)
+        assert reads == []
+        assert names(self.resident(size), folder) == "Caerulea sola"
+
+    def test_it_is_tried_again_when_others_gave_memory_back(
+        self, make_folder: MakeFolder, clock: Clock
+    ) -> None:
+        folder, rooms = make_folder(), [Room("meminfo", 2**30, 5)]
+        resident = Resident(WaitingLine(clock=clock), clock, rooms=lambda: rooms)
+        with pytest.raises(ModelUnavailable):
+            resident.get(folder)
+        rooms[0] = Room("meminfo", 2**30, 2**29)
+        clock.now += MODEL_RETRY
+        assert names(resident, folder) == "Caerulea sola"
 
 
 class TestTrouble:
