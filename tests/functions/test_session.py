@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.functions.conftest import Client, Server
+from tests.lib.classifier.conftest import write_folder
 
 
 @pytest.fixture
@@ -81,6 +83,29 @@ def test_a_new_list_holds_for_photos_that_come_after(
     }
     assert user.patch(path, json={"region_species": None}).json()["region_species"] is None
     assert send(3)["masked"] is False
+
+
+def test_a_model_that_asks_for_the_place_is_told_the_sessions(
+    make_server: Callable[..., Server], photo: Callable[..., bytes], tmp_path: Path
+) -> None:
+    """The model adds the latitude in degrees to its first class and the longitude to its last."""
+    north, east = "Rubra prima", "Caerulea sola"
+    folder = write_folder(tmp_path / "model", onnx_options={"place": True}, place={"default": [80, 0]})
+    user = make_server(MODEL_DIR=str(folder)).user()
+
+    def send(seed: int, session_id: int) -> dict[str, Any]:
+        reply = user.upload(("a.jpg", photo(seed)), session_id=session_id, date="2025-06-01")
+        return dict(reply.json()["results"][0]["image"])
+
+    nowhere = user.post("/api/sessions", json={"session_name": "nowhere"}).json()["id"]
+    assert send(1, nowhere)["label"] == north
+    place = {"session_name": "east", "latitude": -10, "longitude": 80}
+    there = user.post("/api/sessions", json=place).json()["id"]
+    first = send(1, there)
+    assert first["label"] == east
+    user.patch(f"/api/sessions/{there}", json={"latitude": 80, "longitude": -10})
+    assert send(2, there)["label"] == north
+    assert user.get(f"/api/images/{first['id']}").json()["label"] == east  # named where it was then
 
 
 def test_deleting_takes_photos_days_and_files_along(
