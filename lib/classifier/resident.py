@@ -162,7 +162,7 @@ class Resident:
     def _must_fit(self, folder: Path) -> None:
         """Refuse a graph that is larger than the memory that is left.
 
-        It is read into memory whole (weights in a file of their own are not): a process that tries is killed with all
+        It is read into memory whole, unlike weights in a file of their own: a process that tries is killed with all
         that it was doing, and as soon as it is back it tries again for the same photo.
         """
         graph = folder / "model.onnx"
