@@ -1,4 +1,4 @@
-"""The server with a given model in a control group of 512 MB and one CPU: photos in a row, kills, peak, refusals."""
+"""The server with a given model in a control group of 512 MB and one CPU: photos in a row, kills, peak, times."""
 
 from __future__ import annotations
 
@@ -104,5 +104,6 @@ def describe(found: dict[str, Any]) -> str:
         f"{found['median_seconds']} s, the first {found['first_seconds']} s, the slowest "
         f"{found['slowest_seconds']} s. Processes at their highest: {peak['rss_mb']} MB resident "
         f"({peak['pss_mb']} MB PSS). The group at the end: {held['own_mb']} MB of its own and "
-        f"{held['mapped_mb']} MB mapped; its highest with cached files, which give way: {held['peak_with_cache_mb']} MB."
+        f"{held['mapped_mb']} MB mapped; its highest with cached files, which give way: "
+        f"{held['peak_with_cache_mb']} MB."
     )

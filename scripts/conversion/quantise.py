@@ -43,7 +43,6 @@ class Variant:
 PRODUCTS = ("MatMul", "Gemm")
 VARIANTS: Mapping[str, Variant] = {
     "none": Variant("float", "none (float32)"),
-    "float16": Variant("half", "none (weights stored as float16, computed in float32)"),
     "dynamic-int8": Variant(
         "dynamic",
         "dynamic int8 (weights s8 by channel, MatMul and Gemm)",
@@ -73,11 +72,6 @@ VARIANTS: Mapping[str, Variant] = {
         "static",
         "static int8 (u8 activations, s8 weights by channel, MatMul and Gemm, QDQ, percentile)",
         {"quant_format": QuantFormat.QDQ, "calibrate_method": CalibrationMethod.Percentile},
-    ),
-    "static-int8-qoperator": Variant(
-        "static",
-        "static int8 (u8 activations, s8 weights by channel, MatMul and Gemm, QOperator, MinMax)",
-        {"quant_format": QuantFormat.QOperator, "calibrate_method": CalibrationMethod.MinMax},
     ),
     "static-int8-all": Variant(
         "static",
@@ -158,13 +152,7 @@ def quantise(
             onnx.save(onnx.load(made), folder / offline.GRAPH)
             (folder / offline.WEIGHTS).unlink(missing_ok=True)
             return Quantised(chosen, variant.text, (offline.GRAPH,))
-        if variant.kind == "half":
-            # The other way round: an optimiser would fold the casts into float32 weights again.
-            (ready := Path(name) / "optimised").mkdir()
-            offline.write(made, ready)
-            files = offline.save(_half(onnx.load(ready / offline.GRAPH)), folder)
-        else:
-            files = offline.write(made, folder)
+        files = offline.write(made, folder)
     return Quantised(chosen, variant.text, files, offline.block(variant.prepacking))
 
 
@@ -180,7 +168,7 @@ def choose(count: int) -> str:
 
 def _write(model: onnx.ModelProto, variant: Variant, path: Path, calibration: Sequence[Feed]) -> None:
     """The graph in the variant's numbers, not yet optimised."""
-    if variant.kind in ("float", "half"):
+    if variant.kind == "float":
         onnx.save(model, path)
         return
     if variant.kind == "blocks":
@@ -218,11 +206,6 @@ def _blocks(model: onnx.ModelProto, bits: int, block_size: int) -> onnx.ModelPro
     quantizer.process()
     made: onnx.ModelProto = quantizer.model.model
     return made
-
-
-def _half(model: onnx.ModelProto) -> onnx.ModelProto:
-    rewrite.store_half(model)
-    return model
 
 
 class _Calibration(CalibrationDataReader):  # type: ignore[misc]

@@ -9,7 +9,6 @@ import onnx
 from onnx import helper, numpy_helper
 
 CONTRIB = "com.microsoft"
-LARGE = 4096  # numbers; smaller tensors are not worth a cast at every photo
 
 
 def fuse_gelu(model: onnx.ModelProto) -> int:
@@ -92,45 +91,15 @@ def matmul_of_gemm(model: onnx.ModelProto) -> int:
             weight = turned.name
         bias = node.input[2] if len(node.input) > 2 else ""
         output = f"{node.output[0]}_product" if bias else node.output[0]
-        nodes.append(
-            helper.make_node("MatMul", [node.input[0], weight], [output], name=f"{node.name}_matmul")
-        )
+        nodes.append(helper.make_node("MatMul", [node.input[0], weight], [output], name=f"{output}_matmul"))
         if bias:
-            nodes.append(helper.make_node("Add", [output, bias], [node.output[0]], name=f"{node.name}_add"))
+            nodes.append(
+                helper.make_node("Add", [output, bias], [node.output[0]], name=f"{node.output[0]}_add")
+            )
         changed += 1
     del graph.node[:]
     graph.node.extend(nodes)
     return changed
-
-
-def store_half(model: onnx.ModelProto) -> int:
-    """Keep large float32 weights as float16, each cast back where it is used; returns how many.
-
-    Half the file and half the mapped pages; the float32 copy lives as long as its operator runs.
-    """
-    graph = model.graph
-    casts: dict[str, onnx.NodeProto] = {}
-    for tensor in list(graph.initializer):
-        if tensor.data_type != onnx.TensorProto.FLOAT or math.prod(tensor.dims) < LARGE:
-            continue
-        values = numpy_helper.to_array(tensor)
-        if np.abs(values).max() > np.finfo(np.float16).max:
-            continue
-        stored = numpy_helper.from_array(values.astype(np.float16), f"{tensor.name}_half")
-        casts[tensor.name] = helper.make_node(
-            "Cast", [stored.name], [tensor.name], name=f"{tensor.name}_cast", to=onnx.TensorProto.FLOAT
-        )
-        graph.initializer.remove(tensor)
-        graph.initializer.append(stored)
-    nodes: list[onnx.NodeProto] = []
-    waiting = dict(casts)
-    for node in graph.node:
-        # Directly before the first use: a cast at the front would hold all weights at once.
-        nodes.extend(waiting.pop(name) for name in list(node.input) if name in waiting)
-        nodes.append(node)
-    del graph.node[:]
-    graph.node.extend(nodes)
-    return len(casts)
 
 
 def _scalars(graph: onnx.GraphProto) -> dict[str, float]:
