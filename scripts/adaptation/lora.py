@@ -66,7 +66,7 @@ def put_in(network: nn.Module) -> list[Adapted]:
     """Freeze the network and put an adapter at `qkv` and `proj` of every attention; raises NoAttention."""
     adapters = []
     for name, layer in layers(network.requires_grad_(False)).items():
-        adapters.append(Adapted(layer))
+        adapters.append(Adapted(layer).train(network.training))
         _set(network, name, adapters[-1])
     return adapters
 

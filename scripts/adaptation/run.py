@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -67,8 +68,8 @@ class Task:
 @dataclass(frozen=True)
 class Learned:
     """A method's result in the folder being made: the files that it wrote, those of the old model that they stand
-    for, and what the card tells of it. `document` changes model.json (None: takes away); `moved`: the embedding of a
-    photo is another than before.
+    for, and what the card tells of it. `document` changes model.json (None: takes away); `moved`: embeddings of a
+    photo are others than before.
     """
 
     files: set[str]
@@ -98,7 +99,7 @@ def adapt(wish: Wish) -> tuple[judge.Verdict, dict[str, Any]]:
     tested = task.on(split.TEST)
     old_test = old.answers(task.of(tested), progress=_bar(len(tested), "old model"))
     before = old.card.raw
-    old_gate = gate.probability(before.get("out_of_domain", {}), old_test, _prototypes(old))
+    old_gate = gate.probability(before.get("out_of_domain", {}), old_test, _reference(old))
     with folder.made_beside(output) as made:
         if wish.method == HEAD:
             learned = _head(old, task, made)
@@ -109,7 +110,7 @@ def adapt(wish: Wish) -> tuple[judge.Verdict, dict[str, Any]]:
         document, report = _finished(wish, old, task, made, learned)
         new = Model(made, wish.place)
         new_test = new.answers(task.of(tested), progress=_bar(len(tested), "new model"))
-        new_gate = gate.probability(document["out_of_domain"], new_test, _prototypes(new))
+        new_gate = gate.probability(document["out_of_domain"], new_test, _reference(new))
         verdict = judge.verdict(
             judge.Said(figures.softmax(old_test.logits, old.card.temperature), old_gate, old.labels),
             judge.Said(figures.softmax(new_test.logits, new.card.temperature), new_gate, new.labels),
@@ -222,12 +223,12 @@ def _head(old: Model, task: Task, made: Path) -> Learned:
 
 def _anchors(old: Model, training: Answers, changed: np.ndarray) -> Answers | None:
     """The mean photos (prototypes) of the classes without photos, where the folder has them, as embeddings."""
-    prototypes = _prototypes(old)
-    if prototypes is None:
+    known = _reference(old)
+    if known.prototypes is None or known.prototype_classes is None:
         return None
     length = float(np.linalg.norm(training.embeddings, axis=1).mean())
-    absent = (prototypes.classes >= 0) & ~np.isin(prototypes.classes, changed)
-    wanted = prototypes.directions[absent] * length
+    absent = (known.prototype_classes >= 0) & ~np.isin(known.prototype_classes, changed)
+    wanted = known.prototypes[absent] * length
     logits = graph.head_answers(old.classifier.folder / "model.onnx", wanted) if len(wanted) else None
     return None if logits is None else Answers(logits, wanted, np.arange(len(wanted)))
 
@@ -240,9 +241,8 @@ def _finished(
     source = old.classifier.folder
     write_atomically(made / "labels.csv", classes.extended_labels(source / "labels.csv", task.new))
     block = dict(raw.get("out_of_domain", {"kind": "none"}))
-    changed = (
-        learned.files | {"labels.csv"} | ({str(block["prototypes"])} if "prototypes" in block else set())
-    )
+    compared = {str(block[name]) for name in gate.FILES if name in block}
+    changed = learned.files | {"labels.csv"} | compared
     folder.carried_over(source, made, changed | learned.replaced)
     trained, chosen = task.on(split.TRAIN), task.on(split.VALIDATE)
     document = {name: value for name, value in (raw | learned.document).items() if value is not None}
@@ -265,26 +265,23 @@ def _finished(
     }
     listed = {name for name in old.card.digests if (made / name).exists()} | changed
     # Everything is asked of the very file that will be served, so it must be loadable already.
-    if "prototypes" in block:
-        np.save(made / block["prototypes"], np.load(source / block["prototypes"], allow_pickle=False))
+    for name in compared:
+        shutil.copyfile(source / name, made / name)
     folder.write_card(made, document, listed)
     model = Model(made, wish.place)
     validation = model.answers(task.of(chosen), progress=_bar(len(chosen), "fitting"))
     document["temperature"] = fitting.temperature(
         validation.logits, task.labels[chosen], old.card.temperature
     )
-    prototypes = _prototypes(old)
-    if prototypes is not None:
+    known = _reference(old)
+    if compared:
         seen = model.answers(task.of(trained), progress=_bar(len(trained), "fitting"))
         if learned.moved:
-            prototypes = prototypes.without(task.labels[trained])
-        prototypes = prototypes.with_photos(seen.embeddings, task.labels[trained])
-        np.save(made / block["prototypes"], prototypes.directions.astype(np.float32))
-        block["prototype_classes"] = prototypes.classes.tolist()
+            known = known.without(task.labels[trained])
+        known = known.with_photos(seen.embeddings, task.labels[trained])
+        known.save(made, block)
     others = model.answers(task.others, progress=_bar(len(task.others), "other photos"))
-    document["out_of_domain"], said = gate.refitted(
-        block, validation, task.labels[chosen], others, prototypes
-    )
+    document["out_of_domain"], said = gate.refitted(block, validation, task.labels[chosen], others, known)
     folder.write_card(made, document, listed)
     return document, _report(wish, old, task, learned, said)
 
@@ -314,10 +311,8 @@ def _report(wish: Wish, old: Model, task: Task, learned: Learned, in_domain: str
     }
 
 
-def _prototypes(model: Model) -> gate.Prototypes | None:
-    directions = model.classifier._domain.prototypes
-    block = model.card.out_of_domain
-    return None if directions is None else gate.known_prototypes(directions, len(model.labels), block)
+def _reference(model: Model) -> gate.Reference:
+    return gate.reference(model.classifier._domain, len(model.labels), model.card.out_of_domain)
 
 
 def _next_version(raw: dict[str, Any]) -> str:

@@ -218,53 +218,95 @@ def test_the_prior_is_half_old_and_half_learned_and_never_zero() -> None:
     assert sum(found) == pytest.approx(1)
 
 
-def block() -> dict[str, object]:
-    return {
-        "kind": "logistic", "intercept": -5.0, "weights": {"energy": 0.5, "similarity": 4.0},
-        "prototypes": "prototypes.npy",
-    }  # fmt: skip
+def block(**weights: float) -> dict[str, object]:
+    return {"kind": "logistic", "intercept": -5.0, "weights": weights or {"energy": 0.5, "similarity": 4.0}}
+
+
+def examples(count: int = 30) -> domain.Examples:
+    """Photos of the first three of `drawn`'s species along three directions."""
+    embeddings, labels = drawn(count, 11, spread=0.2)
+    unit = embeddings[labels < 3] / np.linalg.norm(embeddings[labels < 3], axis=1, keepdims=True)
+    directions = np.linalg.svd(unit, full_matrices=False)[2][:3].astype(np.float32)
+    return domain.Examples(directions, (unit @ directions.T).astype(np.float32), 10.0)
 
 
 def test_the_in_domain_probability_is_that_of_the_server() -> None:
     g = np.random.default_rng(7)
     found = answers(g.normal(size=(5, DIMENSIONS)), g.normal(size=(CLASSES, DIMENSIONS)))
-    directions = np.eye(CLASSES, DIMENSIONS)
-    prototypes = gate.known_prototypes(directions, CLASSES, {})
-    served = domain.Domain(-5.0, {"energy": 0.5, "similarity": 4.0}, directions)
-    ours = gate.probability(block(), found, prototypes)
+    weights = {"energy": 0.5, "similarity": 4.0, "density": 3.0}
+    served = domain.Domain(-5.0, weights, np.eye(CLASSES, DIMENSIONS), examples())
+    known = gate.reference(served, CLASSES, {})
+    ours = gate.probability(block(**weights), found, known)
     for i in range(5):
         assert ours[i] == pytest.approx(served.probability(found.logits[i], found.embeddings[i]))
-    assert (gate.probability({"kind": "none"}, found, None) == 1).all()
+    assert (gate.probability({"kind": "none"}, found, gate.Reference()) == 1).all()
 
 
-def test_a_refitted_gate_tells_known_species_from_a_left_out_one() -> None:
+@pytest.mark.parametrize("names", [("energy", "similarity"), ("density",)])
+def test_a_refitted_gate_tells_known_species_from_a_left_out_one(names: tuple[str, ...]) -> None:
     embeddings, labels = drawn(100, 8, spread=0.2)
-    known = answers(embeddings, np.eye(5, DIMENSIONS) * 2)
-    prototypes = gate.Prototypes(np.zeros((0, DIMENSIONS)), np.zeros(0, int)).with_photos(embeddings, labels)
-    assert prototypes.classes.tolist() == [0, 1, 2, 3, 4]
-    fitted, text = gate.refitted(block(), known, labels, known.of(np.zeros(100, bool)), prototypes)
+    seen = answers(embeddings, np.eye(5, DIMENSIONS) * 2)
+    # The model knew the species 0 to 2; its owner's photos add 3 and 4.
+    means = np.stack([embeddings[labels == each].mean(0) for each in range(3)])
+    means /= np.linalg.norm(means, axis=1, keepdims=True)
+    old = gate.reference(domain.Domain(0.0, {"energy": 1.0}, means, examples()), 3, {})
+    assert old.clear
+    known = old.with_photos(embeddings, labels)
+    assert known.prototype_classes is not None
+    assert known.prototype_classes.tolist() == [0, 1, 2, 0, 1, 2, 3, 4]
+    fitted, text = gate.refitted(
+        block(**dict.fromkeys(names, 1.0)), seen, labels, seen.of(np.zeros(100, bool)), known
+    )
     assert "fitted anew on 100" in text
-    stranger = np.eye(DIMENSIONS)[[5] * 20] * 2 + 1
-    inside = gate.probability(fitted, known, prototypes)
-    outside = gate.probability(fitted, answers(stranger, np.eye(5, DIMENSIONS) * 2), prototypes)
-    assert inside.mean() > 0.8
-    assert outside.mean() < 0.3
+    stranger = answers(np.eye(DIMENSIONS)[[5] * 20] * 2 + 1, np.eye(5, DIMENSIONS) * 2)
+    assert gate.probability(fitted, seen, known).mean() > 0.8
+    assert gate.probability(fitted, stranger, known).mean() < 0.5
 
 
-def test_a_gate_stays_where_there_is_too_little_to_fit_one() -> None:
+def test_own_photos_become_examples_along_directions_of_their_own() -> None:
+    embeddings, labels = drawn(100, 8, spread=0.2)
+    before = examples()
+    old = gate.reference(domain.Domain(0.0, {"density": 1.0}, None, before), 3, {})
+    assert not old.clear  # without prototypes nothing tells the class of an example
+    new = gate.Reference(None, None, before, np.zeros(len(before.photos), int)).with_photos(
+        embeddings, labels
+    )
+    assert new.examples is not None
+    assert len(new.examples.photos) == len(before.photos) + 100
+    rows = new.examples.directions
+    assert rows @ rows.T == pytest.approx(np.eye(len(rows)), abs=1e-5)
+    unit = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
+    assert new.examples.photos[-100:] @ rows == pytest.approx(unit, abs=1e-5)
+    assert new.examples.photos[: len(before.photos), 3:].any() == np.False_
+    chosen = labels > 2
+    assert (
+        domain.densities(embeddings[chosen], new.examples) > domain.densities(embeddings[chosen], before)
+    ).all()
+    gone = new.without(np.array([0]))
+    assert gone.examples is not None
+    assert len(gone.examples.photos) == 80
+
+
+def test_a_gate_stays_where_there_is_too_little_to_fit_one(tmp_path: Path) -> None:
     embeddings, labels = drawn(20, 9)
     few = answers(embeddings, np.eye(5, DIMENSIONS))
     none = few.of(np.zeros(20, bool))
-    prototypes = gate.known_prototypes(np.eye(5, DIMENSIONS), 5, {})
-    assert gate.refitted(block(), few, labels, none, prototypes)[0] == block()
+    known = gate.reference(domain.Domain(0.0, {"similarity": 1.0}, np.eye(5, DIMENSIONS)), 5, {})
+    assert gate.refitted(block(), few, labels, none, known)[0] == block()
     many, labels = answers(drawn(100, 9)[0], np.eye(5, DIMENSIONS)), drawn(100, 9)[1]
-    unknown = gate.known_prototypes(np.eye(DIMENSIONS), 5, {})
-    assert (unknown.classes == -1).all()
-    assert gate.refitted(block(), many, labels, none, unknown)[0] == block()
-    assert gate.refitted({"kind": "none"}, many, labels, none, None)[0] == {"kind": "none"}
-    noted = gate.known_prototypes(np.eye(DIMENSIONS), 5, {"prototype_classes": [0, 1, 2, 3, 4, 4]})
-    assert noted.classes.tolist() == [0, 1, 2, 3, 4, 4]
-    assert noted.without(np.array([4])).classes.tolist() == [0, 1, 2, 3]
+    six = domain.Domain(0.0, {"similarity": 1.0}, np.eye(DIMENSIONS))
+    unclear = gate.reference(six, 5, {})
+    assert not unclear.clear
+    assert gate.refitted(block(), many, labels, none, unclear)[0] == block()
+    assert gate.refitted({"kind": "none"}, many, labels, none, gate.Reference())[0] == {"kind": "none"}
+    written: dict[str, object] = {"prototypes": "prototypes.npy"}
+    known.with_photos(embeddings[:1], np.array([4])).save(tmp_path, written)
+    again = gate.reference(domain.Domain(0.0, {}, np.load(tmp_path / "prototypes.npy")), 5, written)
+    assert again.prototype_classes is not None
+    assert again.prototype_classes.tolist() == [0, 1, 2, 3, 4, 4]
+    rest = again.without(np.array([4])).prototype_classes
+    assert rest is not None
+    assert rest.tolist() == [0, 1, 2, 3]
 
 
 def test_names_mean_the_models_class_by_any_name_and_new_ones_are_looked_up(tmp_path: Path) -> None:
