@@ -14,7 +14,7 @@ TRAIN := $(TRAIN_VENV)/.train-installed
 # One line a package, no upgrade hints: the pins decide.
 PIP_FLAGS := --quiet --disable-pip-version-check
 
-.PHONY: help run test test-models check lint format types imports bench train migrate lock clean
+.PHONY: help run test test-models check lint format types imports bench train adapt migrate lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1	/' | expand -t 14
@@ -51,6 +51,9 @@ bench: $(RUNTIME) ## measure start-up, memory, photo-to-answer time and imports 
 
 train: $(TRAIN) ## train the starter model again (needs the seedling photos; see its model card)
 	@$(TRAIN_VENV)/bin/python scripts/train_classifier.py $(if $(PLANT_PHOTOS),--photos $(PLANT_PHOTOS)/plant_seedlings)
+
+adapt: $(TRAIN) ## teach a model your confirmed photos: PHOTOS=folder OUTPUT=folder (MODEL=folder, ARGS=…)
+	@$(TRAIN_VENV)/bin/python scripts/train_classifier.py adapt $(PHOTOS) --output $(OUTPUT) $(if $(MODEL),--model $(MODEL)) $(ARGS)
 
 migrate: $(RUNTIME) ## bring the database up to date
 	@$(BIN)/python scripts/migrate.py up
