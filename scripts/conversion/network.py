@@ -36,7 +36,12 @@ class Architecture:
     def build(self, classes: int = 0) -> nn.Module:
         """The network with random weights; without classes it gives the image's features."""
         if not self.swin:
-            return timm().create_model(self.name, num_classes=classes).eval()
+            # Networks of convolutions take every size and no argument for it.
+            sized = {} if self.size == _published_size(self.name) else {"img_size": self.size}
+            try:
+                return timm().create_model(self.name, num_classes=classes, **sized).eval()
+            except TypeError:
+                return timm().create_model(self.name, num_classes=classes).eval()
         timm()  # so that it can be imported
         from timm.models.swin_transformer import SwinTransformer
 

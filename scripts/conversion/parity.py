@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import torch
+from tqdm import tqdm
 
 from lib.classifier.figures import softmax
 from scripts.conversion.reference import Reference
@@ -62,7 +64,7 @@ def by_reference(reference: Reference, photos: Sequence[Feed]) -> np.ndarray:
     """Logits (N, K) of the source's own implementation."""
     rows = []
     with torch.inference_mode():
-        for feed in photos:
+        for feed in tqdm(photos, "the checkpoint", disable=not sys.stderr.isatty(), leave=False):
             place = torch.from_numpy(feed["place"]) if "place" in feed else None
             rows.append(reference.predict(torch.from_numpy(feed["image"]), place).numpy())
     return np.concatenate(rows)
@@ -75,4 +77,5 @@ def by_graph(path: Path, photos: Iterable[Feed]) -> np.ndarray:
     options.enable_mem_pattern = False
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    return np.concatenate([session.run(["logits"], dict(feed))[0] for feed in photos])
+    shown = tqdm(photos, "the graph", disable=not sys.stderr.isatty(), leave=False)
+    return np.concatenate([session.run(["logits"], dict(feed))[0] for feed in shown])

@@ -299,6 +299,28 @@ def test_a_bad_option_is_one_clear_line(arguments: list[str], told: str, run: Ru
     assert tree() == before
 
 
+def test_a_full_disk_and_a_keypress_are_told_without_a_trace(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small()
+    before = tree()
+    for error, code, told in (
+        (OSError(28, "No space left on device"), 1, "No space"),
+        (KeyboardInterrupt, 130, "Int"),
+    ):
+
+        def failing(network: object, size: int, path: Path, error: object = error) -> None:
+            path.write_bytes(b"half a graph")
+            raise error  # type: ignore[misc]
+
+        monkeypatch.setattr(export, "write", failing)
+        ended, _, wrong = run("weeds.pth", "--output", "out", "--input-size", "64")
+        assert ended == code
+        assert told in wrong
+        assert "othing was written" in wrong
+        assert tree() == before
+
+
 def test_a_wrong_number_of_labels_writes_nothing(run: Run) -> None:
     small()
     Path("labels.txt").write_text("\n".join(NAMES[:-1]))

@@ -244,6 +244,16 @@ def test_any_other_timm_classifier_converts_by_its_name(name: str, tmp_path: Pat
         assert torch.equal(compared.predict(images, None), expected)
 
 
+@pytest.mark.parametrize("name", ["vit_tiny_patch16_224", "resnet10t"])
+def test_another_input_size_is_the_networks_too(name: str, tmp_path: Path) -> None:
+    size = {"img_size": 96} if name.startswith("vit") else {}
+    own = checkpoints.random_weights(checkpoints.timm().create_model(name, num_classes=4, **size))
+    made, _, _ = checkpoints.filled(own.state_dict(), tmp_path, architecture=name, size=96)
+    images = checkpoints.pixels(size=96)
+    expected = checkpoints.logits(own, images)
+    assert (checkpoints.converted(made, images) - expected).abs().max() < 1e-4 * expected.abs().max()
+
+
 def test_a_key_of_another_architecture_too_many_is_listed(tmp_path: Path) -> None:
     net = checkpoints.timm().create_model("resnet10t", num_classes=4)
     state = net.state_dict() | {"layer9.weight": torch.zeros(2, 2, 1, 1)}
