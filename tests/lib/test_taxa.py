@@ -13,8 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lib import taxa
-from lib.regions import shipped
+from lib.config import STARTER_MODEL
+from lib.regions import read_region, shipped
 
+ROOT = Path(__file__).parents[2]
 ROWS = taxa.table()
 NAME = re.compile(r"[A-Z][a-zë]+ (× )?[a-z]+(-[a-z]+)*( (subsp\.|var\.) [a-z-]+)?")
 
@@ -193,10 +195,22 @@ def test_the_classes_of_a_model_are_resolved() -> None:
     assert found.shared == {"Persicaria maculosa": ("polygonum_persicaria", "persicaria_maculosa")}
 
 
+@pytest.mark.parametrize("labels", [STARTER_MODEL / "labels.csv", ROOT / "scripts" / "training" / "taxa.csv"])
+def test_the_starter_model_says_the_same_of_its_plants(labels: Path) -> None:
+    with labels.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 12
+    for row in rows:
+        taxon = taxa.find(row["scientific_name"])
+        assert taxon is not None
+        assert (taxon.species, taxon.genus) == (row["scientific_name"], row["genus"])
+        assert (taxon.family, taxon.ja) == (row["family"], row["common_name_ja"])
+        assert (taxon.eppo, taxon.gbif) == (row["eppo"], row["gbif"])
+        assert taxon.en.casefold() == row["common_name_en"].casefold()
+
+
 def test_the_weeds_of_the_shipped_lists_have_japanese_names() -> None:
     """The names are what the owners of these lists know the plants by."""
-    from lib.regions import read_region
-
     for region in shipped():
         unnamed = [name for name in read_region(region).species if not taxa.common_name(name, "ja")]
         assert len(unnamed) <= 4, unnamed
@@ -207,6 +221,5 @@ def test_reading_the_table_loads_no_other_module() -> None:
         "import sys, lib.taxa; lib.taxa.common_name('Poa annua'); "
         "print(sorted({'numpy', 'csv', 'PIL', 'json'} & set(sys.modules)))"
     )
-    root = Path(__file__).parents[2]
-    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
