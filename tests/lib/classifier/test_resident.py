@@ -23,6 +23,7 @@ from lib.memory import Room
 from tests.lib.classifier.conftest import TAXA, MakeFolder, write_folder
 from tests.lib.classifier.lines import Clock, occupied
 
+ENDS_WITHIN = 60  # seconds; a thread that was told to end needs none, but machines are slow
 BLUE = Image.new("RGB", (64, 64), (0, 0, 255))
 
 
@@ -80,6 +81,16 @@ class TestLoading:
         gc.collect()
         assert first() is None
         assert (resident.loads, resident.unloads) == (2, {"idle": 0, "replaced": 1})
+
+    def test_memory_is_handed_back_before_the_next_model_needs_it(
+        self, resident: Resident, make_folder: MakeFolder, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        there: list[Classifier | None] = []
+        monkeypatch.setattr("lib.memory.hand_back", lambda: there.append(resident.loaded()))
+        resident.get(make_folder("a"))
+        assert there == []
+        resident.get(make_folder("b"))
+        assert there == [None]
 
     def test_never_two_models_in_memory(
         self, resident: Resident, make_folder: MakeFolder, monkeypatch: pytest.MonkeyPatch
@@ -425,15 +436,20 @@ class TestIdle:
         resident.get(make_folder("a"))
         (first,) = watching()
         resident.get(make_folder("b"))
-        first.join()
+        first.join(ENDS_WITHIN)
         (second,) = watching()
+        assert second is not first
         resident.unload()
-        second.join()
+        second.join(ENDS_WITHIN)
         assert watching() == []
 
-    def test_the_model_goes_by_itself_and_comes_back(self, make_folder: MakeFolder) -> None:
+    def test_the_model_goes_by_itself_and_comes_back(
+        self, make_folder: MakeFolder, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """The real thread over the real clock, which it asks after a hundredth of a second."""
         folder = make_folder()
+        backs: list[int] = []
+        monkeypatch.setattr("lib.memory.hand_back", lambda: backs.append(1))
         resident = Resident(short=lambda: True)
         resident.idle_seconds = 0.01
         model = weakref.ref(resident.get(folder))
@@ -443,6 +459,7 @@ class TestIdle:
         gc.collect()
         assert model() is None
         assert resident.unloads == {"idle": 1, "replaced": 0}
+        assert backs == [1]
         assert names(resident, folder) == "Caerulea sola"
         for thread in watching():
             thread.join()
