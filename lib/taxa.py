@@ -113,7 +113,7 @@ def common_name(species: str, language: str = "en") -> str | None:
 
 
 def family_of(genus: str) -> str:
-    """The family of a genus; empty when the table has no species of it."""
+    """The family of a genus, by an older name too; empty when the table has no species of it."""
     return _families().get(genus, "")
 
 
@@ -202,5 +202,18 @@ def _common() -> dict[str, str]:
 
 @cache
 def _families() -> dict[str, str]:
-    rows = (line.split(",", 3) for line in _read())
-    return {genus: family for _, genus, family, _ in rows}
+    """The family of each genus, those that are synonyms now (Conyza) after those that are accepted."""
+    found = {}
+    older = []
+    for line in _read():
+        _, genus, family, _, _, _, _, _, inatag, synonyms = line.split(",")
+        found[genus] = family
+        if synonyms or not inatag.startswith(
+            genus.lower()
+        ):  # few rows: the others would cost ten times as much
+            older.append((f"{inatag}{BETWEEN}{synonyms}", family))
+    for names, family in older:
+        for name in names.replace("_", " ").split(BETWEEN):
+            found.setdefault(name.partition(" ")[0].capitalize(), family)
+    found.pop("", None)
+    return found

@@ -122,7 +122,16 @@ def test_a_genus_is_of_one_family() -> None:
 
 def test_a_genus_has_a_family_where_the_table_knows_one() -> None:
     assert taxa.family_of("Stellaria") == "Caryophyllaceae"
+    assert taxa.family_of("Conyza") == "Asteraceae"
     assert taxa.family_of("Nothingia") == ""
+
+
+def test_an_older_genus_is_of_one_family_too() -> None:
+    """Else the genus alone would not tell the family."""
+    for row in ROWS:
+        for name in (*row.inatag, *row.synonyms):
+            genus = name.replace("_", " ").split(" ")[0].capitalize()
+            assert taxa.family_of(genus) == row.family, name
 
 
 def test_every_way_to_write_a_name_finds_it() -> None:
