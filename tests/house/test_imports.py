@@ -16,7 +16,13 @@ PARTS = ("functions", "lib", "migrations", "scripts")
 SOURCES = sorted(path for part in PARTS for path in (ROOT / part).rglob("*.py"))
 # A third-party package and the only places that may import it. Measuring and training need what they measure.
 OWNERS = {
-    "onnxruntime": ("lib/classifier/", "scripts/benchmarks/", "scripts/conversion/", "scripts/training/"),
+    "onnxruntime": (
+        "lib/classifier/",
+        "scripts/adaptation/",
+        "scripts/benchmarks/",
+        "scripts/conversion/",
+        "scripts/training/",
+    ),
     "peewee": ("lib/store/", "migrations/"),
     "playhouse": ("lib/store/", "migrations/"),
     "peewee_migrate": ("lib/store/", "migrations/"),
@@ -28,7 +34,12 @@ OWNERS = {
     "limits": ("lib/rates.py",),
     "prometheus_client": ("lib/observe.py",),
     "pythonjsonlogger": ("lib/observe.py",),
-    "torch": ("scripts/conversion/", "scripts/train_classifier.py", "scripts/training/"),
+    "torch": (
+        "scripts/adaptation/",
+        "scripts/conversion/",
+        "scripts/train_classifier.py",
+        "scripts/training/",
+    ),
     "tqdm": ("scripts/",),
 }
 HEAVY = (
