@@ -208,9 +208,8 @@ def _families() -> dict[str, str]:
     for line in _read():
         _, genus, family, _, _, _, _, _, inatag, synonyms = line.split(",")
         found[genus] = family
-        if synonyms or not inatag.startswith(
-            genus.lower()
-        ):  # few rows: the others would cost ten times as much
+        # Few rows: all of them would take ten times as long.
+        if synonyms or BETWEEN in inatag or not inatag.startswith(genus.lower()):
             older.append((f"{inatag}{BETWEEN}{synonyms}", family))
     for names, family in older:
         for name in names.replace("_", " ").split(BETWEEN):
