@@ -15,7 +15,7 @@ from lib import admission, headers, observe, operations
 from lib.auth import COOKIE_MAX_AGE, NO_KEY, VISITOR, Identity
 from lib.config import ConfigError, Settings, load
 from lib.problems import Problem, internal_error, of_http, too_large, unauthorized
-from lib.routes import Function, Gate, import_function
+from lib.routes import READ_METHODS, Function, Gate, import_function
 from lib.services import Services
 
 if TYPE_CHECKING:
@@ -125,10 +125,12 @@ def _with_head(methods: tuple[str, ...]) -> list[str]:
 
 
 def _view(function: Function, services: Services) -> Any:
-    gate = Gate(function)
+    # Reads have a gate of their own: whoever opens the form must not wait for those who send.
+    reads, writes = Gate(function), Gate(function)
 
     def view(**path: str) -> Response:
         g.function = function
+        gate = reads if request.method in READ_METHODS else writes
         observe.REQUESTS.start(function.name)
         g.counted = True
         if request.content_length is not None and request.content_length > function.body_limit:

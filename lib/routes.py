@@ -22,8 +22,9 @@ class Function:
 
     `paths` are alternatives for the same endpoint, parameters in braces. `auth`: public, optional (visitors see
     sample data), required, or private (a key, or the private metrics port). `body_limit` in bytes;
-    `concurrency` is how many requests of this function one process answers at once. `page` marks HTML. `files`:
-    file mode, which has no users and so no keys, answers it from its files although it is `required`.
+    `concurrency` is how many reads of this function one process answers at once, and how many other requests.
+    `page` marks HTML. `files`: file mode, which has no users and so no keys, answers it from its files although
+    it is `required`.
     """
 
     name: str
@@ -43,7 +44,7 @@ class Function:
 
 
 class Gate:
-    """How many requests of one function are inside; refuses at once rather than queueing threads."""
+    """How many requests of one kind are inside a function; refuses at once rather than queueing threads."""
 
     def __init__(self, function: Function) -> None:
         self._slots = threading.BoundedSemaphore(function.concurrency)

@@ -112,7 +112,8 @@ def test_a_full_line_keeps_the_photos_and_says_when_to_come_back(
     assert full.json()["type"].endswith("#busy")
     assert int(full.headers["Retry-After"]) >= 1
     assert "no.jpg" not in {image["filename"] for image in user.get("/api/images").json()["images"]}
-    # Reads are answered all the while.
+    # Reads are answered all the while, the form among them.
+    assert "<form" in browser.get()
     assert user.get("/api/calendar/total_images").json()["data"]["2025-06-01"]["value"] == 2
 
     held.release()
