@@ -96,7 +96,7 @@ def opened(path: Path) -> Image.Image:
         return image.convert("RGB")
 
 
-def card_of(name: str, digests: dict[str, str]) -> dict[str, object]:
+def card_of(name: str, digests: dict[str, str], classes: int = CLASSES) -> dict[str, object]:
     """model.json of a measured model."""
     return {
         "name": name,
@@ -107,14 +107,14 @@ def card_of(name: str, digests: dict[str, str]) -> dict[str, object]:
         "resize": {"short_side": SHORT, "resample": "bicubic"},
         "crop": "center",
         "temperature": 1.0,
-        "prior": [1 / CLASSES] * CLASSES,
+        "prior": [1 / classes] * classes,
         "sha256": digests,
     }
 
 
-def write_labels(path: Path, species: list[str]) -> None:
+def write_labels(path: Path, species: list[str], classes: int = CLASSES) -> None:
     """The species of the photos, then numbers: the other outputs mean nothing, and their names say so."""
-    names = [*species, *(f"Output {number}" for number in range(len(species), CLASSES))]
+    names = [*species, *(f"Output {number}" for number in range(len(species), classes))]
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(

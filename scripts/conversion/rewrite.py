@@ -54,9 +54,11 @@ def fuse_gelu(model: onnx.ModelProto) -> int:
         made = helper.make_node("Gelu", [x], [final.output[0]], name=f"gelu_{len(replaced)}", domain=CONTRIB)
         replaced[final.output[0]] = made
         dropped |= {scaled.output[0], erf.output[0], plus.output[0], between.output[0]}
+    gone = {name for node in graph.node if node.output[0] in dropped | set(replaced) for name in node.input}
     nodes = [replaced.get(node.output[0], node) for node in graph.node if node.output[0] not in dropped]
     del graph.node[:]
     graph.node.extend(nodes)
+    _forget_unread(graph, gone)
     if replaced and all(entry.domain != CONTRIB for entry in model.opset_import):
         model.opset_import.append(helper.make_opsetid(CONTRIB, 1))
     return len(replaced)
@@ -100,6 +102,13 @@ def matmul_of_gemm(model: onnx.ModelProto) -> int:
     del graph.node[:]
     graph.node.extend(nodes)
     return changed
+
+
+def _forget_unread(graph: onnx.GraphProto, names: set[str]) -> None:
+    """Remove those of the constants `names` that no node reads any more."""
+    read = {name for node in graph.node for name in node.input} | {output.name for output in graph.output}
+    for tensor in [tensor for tensor in graph.initializer if tensor.name in names - read]:
+        graph.initializer.remove(tensor)
 
 
 def _scalars(graph: onnx.GraphProto) -> dict[str, float]:

@@ -225,6 +225,7 @@ class TestFuseGelu:
         before = outputs_of(model)
         assert rewrite.fuse_gelu(model) == 1
         assert [node.op_type for node in model.graph.node] == ["Gelu"]
+        assert not model.graph.initializer
         assert outputs_of(model)[0] == pytest.approx(before[0], abs=1e-6)
 
     @pytest.mark.parametrize(
