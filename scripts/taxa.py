@@ -2,7 +2,7 @@
 """Keeps the table of plants (`lib/taxa.csv`): says which names of a model it knows, and adds species that it lacks.
 
 What stands in the table is never overwritten: it is edited by hand, and `add` only adds rows and fills in the class
-names of iNatAg. Names for `check`: a model folder, a labels.csv, a text file with a name in each line, or a JSON
+names of iNatAg. Names for `check`: a model folder, a labels.csv, a list of a region, or a JSON
 file (a list, an object of index and name, or the data file iNatAg_public_datasources.json of the package agml).
 """
 
@@ -74,7 +74,7 @@ def names(path: Path) -> list[str]:
     if path.is_dir():
         path = path / "labels.csv"
     if path.suffix.lower() != ".json":
-        found = given(path)
+        found = [name for line in given(path) if (name := line.partition("#")[0].strip())]
     elif isinstance(data := read_json(path), dict) and any(
         isinstance(value, dict) for value in data.values()
     ):

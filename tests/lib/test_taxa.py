@@ -225,6 +225,10 @@ def test_the_weeds_of_the_shipped_lists_have_japanese_names() -> None:
         assert len(unnamed) <= 4, unnamed
 
 
+def test_the_readme_tells_how_many_plants_there_are() -> None:
+    assert f"{len(ROWS):,} plants" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
 def test_reading_the_table_loads_no_other_module() -> None:
     code = (
         "import sys, lib.taxa; lib.taxa.common_name('Poa annua'); "

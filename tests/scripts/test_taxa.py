@@ -54,7 +54,9 @@ def test_it_says_that_the_starter_model_is_known(capsys: pytest.CaptureFixture[s
 
 def test_it_names_what_the_table_does_not_have(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "names.txt"
-    path.write_text("stellaria_media\nnothingia_nulla\npolygonum_persicaria\npersicaria_maculosa\n")
+    path.write_text(
+        "# of a model\n\nstellaria_media  # コハコベ\nnothingia_nulla\npolygonum_persicaria\npersicaria_maculosa\n"
+    )
     assert command.main(["check", str(path)]) == 1
     told = capsys.readouterr().out
     assert "3 of 4 names are in the table; they are 2 species" in told
