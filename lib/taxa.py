@@ -1,10 +1,11 @@
 """The one table of plants (`taxa.csv`): whatever they are called, which taxon that is, and its names.
 
-The table has a row for each accepted species. Its list of species, families and whether a plant is a crop or a
-weed come from the public sources of iNatAg as the package agml 0.8.2 lists them (Apache-2.0; facts only), the
-Japanese names, EPPO codes and synonyms from common botanical knowledge: an empty cell says that it is not known
-for certain. Families follow APG IV (so Chenopodiaceae are Amaranthaceae) and PPG I, with the Boraginaceae split as
-iNatAg has them. Loading it costs a few milliseconds once, on first use, and no other module.
+The table has a row for each accepted species. The classes of iNatAg, their families and whether each is a crop or a
+weed are from its public sources as the package agml 0.8.2 lists them (Apache-2.0; facts only), their misspelt names
+and wrong families mended; most English names come from the same list. Japanese names, EPPO codes, synonyms and the
+plants without a class are from common botanical knowledge. An empty cell says that nothing is known for certain.
+Families follow APG IV and PPG I (Chenopodiaceae are Amaranthaceae, Cordiaceae and Heliotropiaceae Boraginaceae), with
+Viburnaceae, conserved since, for Adoxaceae. Reading it takes a few milliseconds, on first use.
 """
 
 from __future__ import annotations
