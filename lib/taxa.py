@@ -4,8 +4,8 @@ The table has a row for each accepted species. The classes of iNatAg, their fami
 weed are from its public sources as the package agml 0.8.2 lists them (Apache-2.0; facts only), their misspelt names
 and wrong families mended; most English names come from the same list. Japanese names, EPPO codes, synonyms and the
 plants without a class are from common botanical knowledge. An empty cell says that nothing is known for certain.
-Families follow APG IV and PPG I (Chenopodiaceae are Amaranthaceae, Cordiaceae and Heliotropiaceae Boraginaceae), with
-Viburnaceae, conserved since, for Adoxaceae. Reading it takes a few milliseconds, on first use.
+Families follow APG IV and PPG I (Chenopodiaceae are Amaranthaceae, Cordiaceae and Heliotropiaceae Boraginaceae),
+with Viburnaceae, conserved since, for Adoxaceae. Reading it takes a few milliseconds, on first use.
 """
 
 from __future__ import annotations
