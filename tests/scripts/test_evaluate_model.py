@@ -33,6 +33,7 @@ from tests.functions.conftest import numbers
 from tests.scripts.conftest import Run as RunScript
 
 EACH = 3  # photos of a species
+VERSION = json.loads((STARTER_MODEL / "model.json").read_text(encoding="utf-8"))["version"]
 
 
 @pytest.fixture(autouse=True)
@@ -105,7 +106,7 @@ def test_a_labelled_folder_is_judged_and_told_in_words_and_json(
     assert found["temperature"]["plants"] == 36
     assert found["temperature"]["refitted"] > 0
     assert found["memory"]["peak"] >= found["memory"]["resident"] > 0
-    assert out.startswith("seedlings-12 1.0.0, 12 species\n36 plants on 36 photos\n")
+    assert out.startswith(f"seedlings-12 {VERSION}, 12 species\n36 plants on 36 photos\n")
     for said in (
         "top-1",
         "top-3",
@@ -203,7 +204,7 @@ def test_a_second_model_is_compared_on_the_same_photos(
     lost = {each["species"]: each["only_a"] for each in found["comparison"]["species"]}
     assert sum(lost.values()) == pair["only_a"]
     assert set(lost) == {"Zea mays", "Stellaria media"}
-    assert "swapped 1.0.0 against seedlings-12 1.0.0, on the same 36 plants" in out
+    assert f"swapped {VERSION} against seedlings-12 {VERSION}, on the same 36 plants" in out
 
 
 def test_a_model_compared_with_itself_differs_nowhere(starter_run: Run) -> None:
