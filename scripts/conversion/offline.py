@@ -13,7 +13,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import onnx
 import onnxruntime
 
 GRAPH, WEIGHTS = "model.onnx", "model.onnx.data"
@@ -45,21 +44,6 @@ def block(prepacking: bool) -> dict[str, Any]:
     lie on the heap, a second time; the block-wise operators are slow without.
     """
     return {"optimised": "extended", "onnxruntime": onnxruntime.__version__, "prepacking": prepacking}
-
-
-def save(model: onnx.ModelProto, folder: Path) -> tuple[str, ...]:
-    """Write a graph that is optimised already, its weights beside it; returns the files."""
-    for name in (GRAPH, WEIGHTS):
-        (folder / name).unlink(missing_ok=True)
-    onnx.save_model(
-        model,
-        folder / GRAPH,
-        save_as_external_data=True,
-        all_tensors_to_one_file=True,
-        location=WEIGHTS,
-        size_threshold=SMALLEST,
-    )
-    return present(folder)
 
 
 def present(folder: Path) -> tuple[str, ...]:
