@@ -96,8 +96,9 @@ def densities(embeddings: np.ndarray, examples: Examples, allowed: np.ndarray | 
     exponents = (along @ examples.photos.T).astype(np.float64) * examples.concentration
     if allowed is None:
         allowed = np.ones((1, exponents.shape[1]), bool)
-    highest = np.where(allowed, exponents, -np.inf).max(1, keepdims=True)
-    kernels = np.where(allowed, np.exp(exponents - highest), 0.0)
+    exponents = np.where(allowed, exponents, -np.inf)
+    highest = exponents.max(1, keepdims=True)
+    kernels = np.exp(exponents - highest)
     means = kernels.sum(1) / allowed.sum(1)
     return np.asarray((highest[:, 0] + np.log(means)) / examples.concentration)
 

@@ -1,4 +1,4 @@
-"""The small fits behind the model card: temperature, in-domain logistic, prototypes; in NumPy alone."""
+"""The small fits behind the model card: temperature, in-domain logistic, prototypes, examples; in NumPy alone."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from lib.classifier.domain import Examples
 from lib.classifier.figures import softmax
 
 
@@ -96,3 +97,20 @@ def similarities(embeddings: np.ndarray, directions: np.ndarray) -> np.ndarray:
     """Largest cosine of every embedding (N, D) with the unit prototypes (P, D)."""
     lengths = np.maximum(np.linalg.norm(embeddings, axis=1), 1e-12)
     return np.asarray((embeddings @ directions.T).max(1) / lengths)
+
+
+def examples(embeddings: np.ndarray, count: int, concentration: float) -> Examples:
+    """These photos as the in-domain density's examples, along their `count` main directions (uncentred, so that
+    cosines keep their meaning), rounded to what a half-precision file holds.
+    """
+    unit = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
+    _, vectors = np.linalg.eigh(unit.T.astype(np.float64) @ unit / len(unit))
+    directions = vectors[:, ::-1][:, :count].T
+    # The sign of an eigenvector is free: the largest part is made positive, so that files repeat.
+    largest = directions[np.arange(len(directions)), np.abs(directions).argmax(1)]
+    directions = _half(directions * np.sign(largest)[:, None])
+    return Examples(directions, _half(unit @ directions.T), concentration)
+
+
+def _half(rows: np.ndarray) -> np.ndarray:
+    return np.asarray(rows.astype(np.float16), np.float32)

@@ -6,7 +6,6 @@ import argparse
 import csv
 import os
 import platform
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +14,21 @@ import torch
 
 from lib.classifier import figures
 from lib.classifier.taxonomy import Taxon
-from scripts.training import domain_fit, export, fit, measure, negatives, photos, strangers, write
+from scripts.training import (
+    calibration,
+    domain_fit,
+    export,
+    fit,
+    left_out,
+    measure,
+    negatives,
+    photos,
+    strangers,
+    write,
+)
 from scripts.training.domain_fit import Gate, Outputs
 
 CALIBRATION_PHOTOS = 200
-FEATURES = ("energy", "similarity")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -39,8 +48,8 @@ def run(arguments: argparse.Namespace) -> None:
 
     everything = np.arange(len(data.species))
     network, seconds = train("main", data, side, everything, arguments.epochs, arguments)
-    left_out = np.array([data.species.index(s) for s in arguments.leave_out])
-    kept = np.setdiff1d(everything, left_out)
+    absent = np.array([data.species.index(s) for s in arguments.leave_out])
+    kept = np.setdiff1d(everything, absent)
     smaller, smaller_seconds = train("left_out", data, side, kept, arguments.left_out_epochs, arguments)
     print(f"training took {seconds:.0f} s and {smaller_seconds:.0f} s; measuring", flush=True)
 
@@ -61,7 +70,7 @@ def run(arguments: argparse.Namespace) -> None:
             "torch": torch.__version__,
         },
     }
-    stranger_run = without_two_species(smaller, data, side, kept, left_out, taxa, arguments.seed)
+    stranger_run = left_out.measured(smaller, data, side, kept, absent, taxa, arguments.seed)
     metrics["other_plants"] = stranger_run.metrics
 
     float_file, int8_file = arguments.work / "float32.onnx", arguments.work / "int8.onnx"
@@ -74,18 +83,19 @@ def run(arguments: argparse.Namespace) -> None:
     print(f"shipping {metrics['quantisation']['shipped']}", flush=True)
 
     trained = np.nonzero(side == 0)[0]
-    prototypes = measure.prototypes(
-        export.outputs(file, data.pixels[trained], size)[1], data.labels[trained], len(taxa)
-    )
+    embeddings = export.outputs(file, data.pixels[trained], size)[1]
+    known = domain_fit.reference(embeddings, data.labels[trained], len(taxa))
 
     def ask(pixels: np.ndarray) -> Outputs:
-        return domain_fit.outputs(*export.outputs(file, pixels, size), prototypes)
+        return domain_fit.outputs(*export.outputs(file, pixels, size), known)
 
-    val, test = (ask(data.pixels[side == i]) for i in (1, 2))
-    labels = data.labels[side == 2]
+    val, labels = ask(data.pixels[side == 1]), data.labels[side == 2]
+    test_logits, test_embeddings = export.outputs(file, data.pixels[side == 2], size)
+    test = domain_fit.outputs(test_logits, test_embeddings, known)
     temperature = measure.fit_temperature(val.logits, data.labels[side == 1])
     gate = stranger_run.gate.carried(stranger_run.val, val)
-    metrics |= known_species(test, labels, temperature, gate, taxa)
+    metrics |= known_species(test, labels, temperature, gate, taxa, arguments.seed)
+    metrics["each_in_turn"] = domain_fit.each_in_turn(known, data.labels[trained], test_embeddings, labels)
     metrics["other_photos_source"] = strangers.source(arguments.other_photos)
     metrics["out_of_domain"] = other_photos(ask, data, side == 2, temperature, gate, taxa, arguments)
     counts = np.bincount(data.labels[side == 0], minlength=len(taxa))
@@ -97,7 +107,7 @@ def run(arguments: argparse.Namespace) -> None:
         temperature=temperature,
         prior=(counts / counts.sum()).tolist(),
         gate=gate,
-        prototypes=prototypes,
+        known=known,
         metrics=metrics,
     )
     print(
@@ -145,91 +155,6 @@ def read_taxa(species: list[str]) -> list[Taxon]:
     return [Taxon(row["scientific_name"], row["genus"], row["family"]) for row in taxa_rows(species)]
 
 
-@dataclass(frozen=True)
-class StrangerRun:
-    """What the run without two species gives the main run: the gate, the scale it was fitted on, and the
-    figures.
-    """
-
-    gate: Gate
-    val: Outputs
-    metrics: dict[str, Any]
-
-
-def without_two_species(
-    network: fit.Network,
-    data: photos.Photos,
-    side: np.ndarray,
-    kept: np.ndarray,
-    left_out: np.ndarray,
-    taxa: list[Taxon],
-    seed: int,
-) -> StrangerRun:
-    """Fit the gate and measure it on the two species that this network never saw.
-
-    Each left-out species is judged by a gate that was fitted with the other one, so no figure is of photos
-    that a fit saw.
-    """
-    size = fit.Recipe(1).size
-    new_label = np.full(len(data.species), -1)
-    new_label[kept] = np.arange(len(kept))
-    known = np.isin(data.labels, kept)
-    trained = (side == 0) & known
-    prototypes = measure.prototypes(
-        fit.outputs(network, data.pixels[trained], size)[1], new_label[data.labels[trained]], len(kept)
-    )
-
-    def ask(mask: np.ndarray) -> Outputs:
-        return domain_fit.outputs(*fit.outputs(network, data.pixels[mask], size), prototypes)
-
-    val, test = ask((side == 1) & known), ask((side == 2) & known)
-    strangers_ = [ask(data.labels == s) for s in left_out]
-    made, _ = negatives.make(
-        data.pixels[(side == 1) & known], data.labels[(side == 1) & known], 450, seed + 200
-    )
-    far = domain_fit.outputs(*fit.outputs(network, made, size), prototypes)
-    temperature = measure.fit_temperature(val.logits, new_label[data.labels[(side == 1) & known]])
-    kept_taxa = [taxa[i] for i in kept]
-    truth = [taxa[i] for i in data.labels[(side == 2) & known]]
-
-    def judged(whole: Gate, for_first: Gate, for_second: Gate) -> dict[str, Any]:
-        found = [
-            domain_fit.labels(photos_, gate, temperature, kept_taxa)
-            for photos_, gate in zip(strangers_, (for_first, for_second), strict=True)
-        ]
-        return {
-            "known": domain_fit.known_photos(domain_fit.labels(test, whole, temperature, kept_taxa), truth),
-            "strangers": {
-                taxa[s].species: domain_fit.levels(labels)
-                | {"true_of_named": domain_fit.right(labels, [taxa[s]] * len(labels))}
-                for s, labels in zip(left_out, found, strict=True)
-            },
-        }
-
-    variants = {
-        "softmax alone": judged(Gate(), Gate(), Gate()),
-        "refusal learned in training": judged(*[domain_fit.OWN_REFUSAL] * 3),
-    }
-    gates = {}
-    for names in (("energy",), FEATURES, domain_fit.SHIPPED):
-        title = "fitted on " + " and ".join(names)
-        gates[names] = domain_fit.fit(names, val, strangers_, far)
-        variants[title] = judged(
-            gates[names],
-            domain_fit.fit(names, val, strangers_[1:], far),
-            domain_fit.fit(names, val, strangers_[:1], far),
-        )
-    separation = {
-        name: {
-            taxa[s].species: measure.auroc(getattr(test, name), getattr(photos_, name))
-            for s, photos_ in zip(left_out, strangers_, strict=True)
-        }
-        for name in FEATURES
-    }
-    figures = {"variants": variants, "auroc": separation, "shipped": title, "temperature": temperature}
-    return StrangerRun(gates[domain_fit.SHIPPED], val, figures)
-
-
 def compare(
     float_file: Path, int8_file: Path, data: photos.Photos, side: np.ndarray, size: int
 ) -> dict[str, Any]:
@@ -259,7 +184,7 @@ def compare(
 
 
 def known_species(
-    test: Outputs, labels: np.ndarray, temperature: float, gate: Gate, taxa: list[Taxon]
+    test: Outputs, labels: np.ndarray, temperature: float, gate: Gate, taxa: list[Taxon], seed: int
 ) -> dict[str, Any]:
     """The shipped file's figures on the test photos."""
     plain, warm = figures.softmax(test.logits), figures.softmax(test.logits, temperature)
@@ -287,6 +212,10 @@ def known_species(
             domain_fit.labels(test, Gate(), temperature, taxa), truth
         ),
         "labels": domain_fit.known_photos(domain_fit.labels(test, gate, temperature, taxa), truth),
+        "known_alone": {
+            name: calibration.summary([domain_fit.part(1.0, test, g, temperature, taxa, truth)], seed)
+            for name, g in (("softmax alone", Gate()), ("shipped", gate))
+        },
     }
 
 

@@ -1,4 +1,4 @@
-"""Write the model folder: the graph, labels, prototypes, model.json, metrics.json and the model card."""
+"""Write the model folder: the graph, labels, what photos are compared with, model.json, figures and model card."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from scripts.training import card, fit
-from scripts.training.domain_fit import Gate
+from scripts.training.domain_fit import SHARES, Gate, Reference
 
 ATTRIBUTION = (
     "Trained on photos of Giselsson, Jørgensen, Jensen, Dyrmann, Midtiby (2017), A Public Image Database for "
@@ -33,7 +33,7 @@ def folder(
     temperature: float,
     prior: list[float],
     gate: Gate,
-    prototypes: np.ndarray,
+    known: Reference,
     metrics: dict[str, Any],
 ) -> None:
     """Fill `output` with a model folder that lib.classifier loads."""
@@ -51,14 +51,23 @@ def folder(
             "intercept": gate.intercept,
             "weights": dict(zip(gate.names, gate.weights, strict=True)),
         }
-    if "similarity" in gate.names:
-        np.save(output / "prototypes.npy", prototypes.astype(np.float32))
-        block["prototypes"] = "prototypes.npy"
-        listed.append("prototypes.npy")
+    # The class means are not needed to name a photo where the density is, but to teach the model another species.
+    vectors: dict[str, np.ndarray] = {}
+    if gate.names:
+        vectors["prototypes"] = known.prototypes.astype(np.float16)
+        block["strangers_assumed"] = SHARES.strangers
+    if "density" in gate.names:
+        vectors["directions"] = known.examples.directions.astype(np.float16)
+        vectors["examples"] = known.examples.photos.astype(np.float16)
+        block["concentration"] = known.examples.concentration
+    for name, rows in vectors.items():
+        np.save(output / f"{name}.npy", rows)
+        block[name] = f"{name}.npy"
+        listed.append(f"{name}.npy")
     quantised = metrics["quantisation"]["shipped"] == "int8"
     document = {
         "name": "seedlings-12",
-        "version": "1.0.0",
+        "version": "1.1.0",
         "licence": "CC-BY-SA-4.0",
         "source": "https://arxiv.org/abs/1711.05458",
         "attribution": ATTRIBUTION,

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from lib.classifier import figures
-from lib.classifier.taxonomy import Taxon
-from scripts.training import card, domain_fit, measure, negatives, photos, strangers
+from lib.classifier.taxonomy import Label, Taxon
+from scripts.training import calibration, card, domain_fit, measure, negatives, photos, scores, strangers
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -182,6 +182,7 @@ def fake_outputs(seed: int, n: int, energy: float, similarity: float) -> domain_
         generator.normal(0, 3, (n, 3)),
         generator.normal(energy, 1.0, n),
         generator.normal(similarity, 0.05, n),
+        generator.normal(similarity, 0.05, n),
     )
 
 
@@ -197,7 +198,7 @@ def test_the_gate_tells_known_photos_from_strangers_and_weighs_strangers_by_spec
     assert gate(far).max() < 0.01
     rare, common = fake_outputs(4, 10, 3, 0.6), fake_outputs(4, 10, 3, 0.6)
     repeated = domain_fit.Outputs(
-        *(np.concatenate([x] * 30) for x in (rare.logits, rare.energy, rare.similarity))
+        *(np.concatenate([x] * 30) for x in (rare.logits, rare.energy, rare.similarity, rare.density))
     )
     once = domain_fit.fit(("energy",), known, [rare, common], far)
     often = domain_fit.fit(("energy",), known, [repeated, common], far)
@@ -206,7 +207,9 @@ def test_the_gate_tells_known_photos_from_strangers_and_weighs_strangers_by_spec
 
 def test_a_gate_is_carried_to_another_scale() -> None:
     here, there = fake_outputs(1, 4000, 6, 0.8), fake_outputs(1, 4000, 6, 0.8)
-    there = domain_fit.Outputs(there.logits, there.energy * 3 - 5, there.similarity * 0.5 + 0.1)
+    there = domain_fit.Outputs(
+        there.logits, there.energy * 3 - 5, there.similarity * 0.5 + 0.1, there.density
+    )
     gate = domain_fit.Gate(("energy", "similarity"), -10.0, (1.5, 4.0))
     assert gate.carried(here, there)(there) == pytest.approx(gate(here), abs=1e-9)
     assert domain_fit.Gate().carried(here, there)(there).tolist() == [1.0] * 4000
@@ -214,7 +217,7 @@ def test_a_gate_is_carried_to_another_scale() -> None:
 
 def test_the_price_and_the_truth_of_labels_are_counted() -> None:
     taxa = [Taxon("Poa annua", "Poa", "Poaceae"), Taxon("Zea mays", "Zea", "Poaceae")]
-    photos_ = domain_fit.Outputs(np.array([[9.0, 0.0], [0.0, 9.0], [0.0, 0.0]]), np.zeros(3), np.zeros(3))
+    photos_ = domain_fit.Outputs(np.array([[9.0, 0.0], [0.0, 9.0], [0.0, 0.0]]), *np.zeros((3, 3)))
     found = domain_fit.labels(photos_, domain_fit.Gate(), 1.0, taxa)
     assert [label.name for label in found] == ["Poa annua", "Zea mays", "Poa"]
     summary = domain_fit.known_photos(found, [taxa[0], taxa[0], taxa[1]])
@@ -260,3 +263,147 @@ def test_the_shipped_card_is_what_its_figures_say() -> None:
 def test_intervals_and_absent_figures_are_printed_plainly() -> None:
     assert card.interval(figures.share(9, 10)) == "90.0 % (59.6 to 98.2)"
     assert card.interval(figures.share(0, 0)) == "– (0.0 to 100.0)"
+
+
+def plants(seed: int, n: int, centre: int, length: int = 6) -> np.ndarray:
+    """Embeddings (n, length) around one axis, of any length."""
+    generator = np.random.default_rng(seed)
+    around = np.eye(length)[centre] + generator.normal(0, 0.1, (n, length))
+    return around * generator.uniform(1, 5, (n, 1))
+
+
+def test_examples_keep_the_cosines_along_their_main_directions() -> None:
+    from lib.classifier import domain
+
+    embeddings = np.concatenate([plants(1, 40, 0), plants(2, 40, 1)])
+    exact, known = measure.examples(embeddings, 6, 10.0), measure.examples(embeddings, 2, 10.0)
+    assert known.directions.shape == (2, 6)
+    assert known.photos.shape == (80, 2)
+    unit = scores.unit(embeddings)
+    assert exact.photos @ exact.photos.T == pytest.approx(unit @ unit.T, abs=0.01)
+    near, far = plants(3, 20, 1), plants(4, 20, 4)
+    assert domain.densities(near, known) == pytest.approx(domain.densities(near, exact), abs=0.05)
+    assert domain.densities(near, known).min() > domain.densities(far, known).max() + 0.3
+    # A half-precision file gives back what was measured.
+    assert (known.photos.astype(np.float16).astype(np.float32) == known.photos).all()
+
+
+def test_every_score_is_higher_for_a_known_plant_than_for_a_strange_one() -> None:
+    embeddings = np.concatenate([plants(1, 60, 0), plants(2, 60, 1), plants(3, 60, 2)])
+    head = np.eye(6)[:, :3] * 4
+    labels = np.repeat([0, 1, 2], 60)
+    known, strange = plants(7, 30, 1), plants(8, 30, 5)
+    fitted = scores.fit(embeddings, embeddings @ head, labels, seed=1)
+    assert len(fitted) == 9
+    for name, score in fitted.items():
+        separation = measure.auroc(score(known, known @ head), score(strange, strange @ head))
+        assert separation > 0.95, name
+
+
+def test_sub_centres_find_the_kinds_within_a_class() -> None:
+    units = scores.unit(np.concatenate([plants(1, 30, 0), plants(2, 30, 3)]))
+    centres = scores.sub_centres(units, 2, seed=0)
+    assert sorted(centres.argmax(1).tolist()) == [0, 3]
+    assert np.linalg.norm(centres, axis=1) == pytest.approx(1)
+    assert len(scores.sub_centres(units[:1], 4, seed=0)) == 1
+
+
+POA, ZEA = Taxon("Poa annua", "Poa", "Poaceae"), Taxon("Zea mays", "Zea", "Poaceae")
+
+
+def mixture_by_hand() -> list[calibration.Part]:
+    """Two known photos (one right) for 3 of 4 parts, one stranger for the fourth."""
+    known = calibration.part(
+        0.75,
+        np.array([[0.9, 0.1], [0.75, 0.25]]),
+        [Label("Poa annua", "species", 0.9), Label("Poa annua", "species", 0.75)],
+        [POA, ZEA],
+        [POA, ZEA],
+    )
+    stranger = calibration.part(
+        0.25,
+        np.array([[0.2, 0.25]]),
+        [Label("Poaceae", "family", 0.45)],
+        [Taxon("Triticum aestivum", "Triticum", "Poaceae")],
+        [POA, ZEA],
+    )
+    return [known, stranger]
+
+
+def test_a_mixture_weighs_each_part_by_its_share() -> None:
+    parts = mixture_by_hand()
+    assert calibration.weights(parts) == pytest.approx([0.375, 0.375, 0.25])
+    assert calibration.error(parts) == pytest.approx(0.375 * 0.1 + 0.375 * 0.75 + 0.25 * 0.25)
+    table = calibration.reliability(parts)
+    assert [row["n"] for row in table] == [0, 0, 1, 0, 0, 0, 0, 1, 0, 1]
+    assert table[9]["share"] == pytest.approx(0.375)
+    assert (table[9]["confidence"], table[9]["right"]) == pytest.approx((0.9, 1.0))
+    assert (table[0]["confidence"], table[0]["right"]) == (None, None)
+
+
+def test_labels_are_judged_at_their_own_level() -> None:
+    levels = calibration.levels(mixture_by_hand())
+    assert levels["species"] == pytest.approx({"n": 2, "share": 0.75, "confidence": 0.825, "right": 0.5})
+    assert levels["family"] == pytest.approx({"n": 1, "share": 0.25, "confidence": 0.45, "right": 1.0})
+    assert levels["genus"] == {"n": 0, "share": 0, "confidence": None, "right": None}
+
+
+def test_what_has_no_name_is_never_right() -> None:
+    part = calibration.part(
+        1.0, np.array([[0.9, 0.1]]), [Label("Poa annua", "species", 0.9)], [None], [POA, ZEA]
+    )
+    assert not part.right.any()
+    assert calibration.levels([part])["species"]["right"] == 0
+
+
+def test_the_risk_at_a_coverage_and_its_area() -> None:
+    found = calibration.risk_coverage(mixture_by_hand(), seed=1)
+    # The surest 37.5 % are right, the next 37.5 % wrong, the last quarter wrong.
+    assert found["risk"]["1"] == pytest.approx(0.625)
+    assert found["risk"]["0.5"] == pytest.approx(0.5)
+    # (0 to 0.375: none wrong; then 1 - 0.375 / t for the rest.)
+    assert found["area"]["value"] == pytest.approx(0.625 - 0.375 * np.log(1 / 0.375), abs=1e-3)
+    assert found["area"]["low"] <= found["area"]["value"] <= found["area"]["high"]
+
+
+def test_a_set_alone_is_counted_photo_by_photo() -> None:
+    known = mixture_by_hand()[:1]
+    found = calibration.risk_coverage(known, seed=1)
+    assert found["risk"]["1"] == 0.5
+    assert found["risk"]["0.5"] == 0.0
+    assert found["area"]["value"] == pytest.approx((0 + 0.5) / 2)
+
+
+def test_the_gate_is_a_probability_for_its_mixture() -> None:
+    known, near, far = (
+        fake_outputs(1, 4000, 6, 0.8),
+        fake_outputs(2, 4000, 4, 0.6),
+        fake_outputs(3, 4000, -4, 0.2),
+    )
+    shares = domain_fit.Shares(0.8, 0.16, 0.04)
+    assert shares.strangers == pytest.approx(0.2)
+    gate = domain_fit.fit(("energy",), known, [near], far, shares)
+    p = np.concatenate([gate(known), gate(near), gate(far)])
+    weight = np.repeat([0.8, 0.16, 0.04], 4000) / 4000
+    truth = np.repeat([1.0, 0.0, 0.0], 4000)
+    for low, high in ((0.1, 0.4), (0.4, 0.7), (0.7, 0.95)):
+        inside = (p >= low) & (p < high)
+        shown, real = (np.average(x[inside], weights=weight[inside]) for x in (p, truth))
+        assert shown == pytest.approx(real, abs=0.06)
+    cautious = domain_fit.fit(("energy",), known, [near], far, domain_fit.FORMER)
+    assert cautious(known).mean() < gate(known).mean()
+
+
+def test_a_species_in_the_part_of_the_stranger_is_compared_with_the_others_alone() -> None:
+    kinds = [plants(k + 1, 50, k) for k in range(3)]
+    labels = np.repeat([0, 1, 2], 50)
+    known = domain_fit.reference(np.concatenate(kinds), labels, 3)
+    fresh = np.concatenate([plants(k + 11, 20, k) for k in range(3)])
+    found = domain_fit.each_in_turn(known, labels, fresh, np.repeat([0, 1, 2], 20))
+    assert set(found) == {"similarity", "density"}
+    for figures_ in found.values():
+        assert figures_["auroc"] > 0.99
+        assert figures_["above"] < 0.05
+    # Were a species compared with its own photos too, nothing would tell it apart.
+    mixed = domain_fit.each_in_turn(known, np.roll(labels, 50), fresh, np.repeat([0, 1, 2], 20))
+    assert mixed["density"]["auroc"] < 0.9

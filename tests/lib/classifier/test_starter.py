@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw
 
 from lib.classifier.model import Classifier
 from lib.config import STARTER_MODEL
+from scripts.training import negatives
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +34,7 @@ def test_it_loads_and_names_twelve_species_in_two_languages(starter: Classifier)
 
 def test_the_folder_is_small_and_carries_its_licences() -> None:
     files = [path for path in STARTER_MODEL.iterdir() if path.is_file()]
-    assert sum(path.stat().st_size for path in files) < 10e6
+    assert sum(path.stat().st_size for path in files) < 4.5e6
     card = (STARTER_MODEL / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert "CC BY-SA 4.0" in card
     assert "Apache-2.0" in card
@@ -52,6 +53,43 @@ def test_the_measured_figures_hold_what_the_issue_asks() -> None:
     shipped, bare = strangers[metrics["other_plants"]["shipped"]], strangers["softmax alone"]
     for species, figures in shipped["strangers"].items():
         assert figures["species_level"]["value"] < bare["strangers"][species]["species_level"]["value"]
+
+
+def test_no_figure_is_worse_than_that_of_version_1_0_0() -> None:
+    metrics = json.loads((STARTER_MODEL / "metrics.json").read_text())
+    assert metrics["top_1"]["value"] >= 588 / 606
+    assert metrics["top_5"]["value"] >= 604 / 606
+    error = metrics["calibration_error"]
+    assert error["after"] < 0.016
+    assert error["with_in_domain_probability"] < 0.09  # 0.159 then
+    assert metrics["labels"]["species_level"]["value"] > 0.86  # 0.799 then
+    assert metrics["labels"]["true_of_species_level"]["value"] > 0.993
+    plants = metrics["other_plants"]
+    former = plants["variants"]["similarity, as in version 1.0.0"]
+    shipped = plants["variants"][plants["shipped"]]
+    for species, figures in shipped["strangers"].items():
+        assert figures["species_level"]["value"] <= former["strangers"][species]["species_level"]["value"]
+    assert shipped["known"]["species_level"]["value"] > former["known"]["species_level"]["value"]
+    falsely = {name: found["with_gate"] for name, found in metrics["out_of_domain"].items()}
+    assert sum(found["levels"]["species"] for name, found in falsely.items() if name.startswith("made")) <= 1
+    real = [found for name, found in falsely.items() if name.startswith("real")]
+    assert sum(found["n"] for found in real) == 235
+    assert sum(found["levels"]["species"] for found in real) == 0
+
+
+def test_the_confidence_is_calibrated_for_the_mixture_it_is_meant_for() -> None:
+    metrics = json.loads((STARTER_MODEL / "metrics.json").read_text())
+    mixture = metrics["other_plants"]["mixture"]
+    shown, bare = mixture["shipped"], mixture["softmax alone"]
+    assert shown["calibration_error"] < 0.04 < bare["calibration_error"]
+    assert shown["risk_coverage"]["area"]["value"] < bare["risk_coverage"]["area"]["value"]
+    assert shown["levels"]["species"]["right"] > 0.95
+    for level in ("genus", "family"):
+        assert shown["levels"][level]["right"] > shown["levels"][level]["confidence"] - 0.1
+    assert shown["risk_coverage"]["risk"]["0.5"] < 0.01
+    card = json.loads((STARTER_MODEL / "model.json").read_text())
+    shares = metrics["other_plants"]["shares"]
+    assert card["out_of_domain"]["strangers_assumed"] == pytest.approx(1 - shares["known"])
 
 
 def draw_text() -> Image.Image:
@@ -92,6 +130,62 @@ def sample(photos_dir: Path, each: int) -> list[tuple[str, Path]]:
     return chosen
 
 
+# Two photos of each species from the part that the network was only tested on, none of them a close call.
+TESTED = [
+    "Alopecurus_myosuroides/a0405de4d",
+    "Alopecurus_myosuroides/c11422bb2",
+    "Apera_spica-venti/465a268eb",
+    "Apera_spica-venti/b2f98cf38",
+    "Beta_vulgaris/71b1b6718",
+    "Beta_vulgaris/99a9b1567",
+    "Capsella_bursa-pastoris/7a1c3e5b8",
+    "Capsella_bursa-pastoris/a13743637",
+    "Chenopodium_album/2f80532a2",
+    "Chenopodium_album/afac20b21",
+    "Galium_aparine/853b1a32e",
+    "Galium_aparine/abb763143",
+    "Geranium_pusillum/475f43d71",
+    "Geranium_pusillum/91cd35be2",
+    "Sinapis_arvensis/6dd8febb5",
+    "Sinapis_arvensis/a30113dfc",
+    "Stellaria_media/21689ecb6",
+    "Stellaria_media/8a66600c0",
+    "Tripleurospermum_inodorum/1ea60c734",
+    "Tripleurospermum_inodorum/8edb4ab22",
+    "Triticum_aestivum/3e23bc37c",
+    "Triticum_aestivum/792c9887d",
+    "Zea_mays/2b7549816",
+    "Zea_mays/96d476790",
+]
+
+
+@pytest.mark.photos
+@pytest.mark.parametrize("name", TESTED)
+def test_a_clear_photo_that_was_not_learned_is_named(
+    starter: Classifier, photos_dir: Path, name: str
+) -> None:
+    with Image.open(photos_dir / f"{name}.jpg") as photo:
+        found = starter.classify(photo.convert("RGB"))
+    assert (found.label_level, found.label) == ("species", name.split("/")[0].replace("_", " "))
+    assert found.in_domain is not None
+    assert found.in_domain > 0.8
+
+
+@pytest.mark.photos
+def test_what_is_made_of_photos_by_code_stays_unnamed(starter: Classifier, photos_dir: Path) -> None:
+    pixels = []
+    for name in TESTED:
+        with Image.open(photos_dir / f"{name}.jpg") as photo:
+            pixels.append(np.asarray(photo.convert("RGB")).transpose(2, 0, 1))
+    made, kinds = negatives.make(np.stack(pixels), np.arange(len(TESTED)) // 2, 45, seed=12)
+    levels = [
+        (kind, starter.classify(Image.fromarray(image.transpose(1, 2, 0))).label_level)
+        for kind, image in zip(kinds, made, strict=True)
+    ]
+    assert sum(level == "species" for _, level in levels) <= 1
+    assert sum(level == "unknown" for _, level in levels) >= 40
+
+
 @pytest.mark.photos
 def test_real_seedlings_are_named(starter: Classifier, photos_dir: Path) -> None:
     chosen = sample(photos_dir, 8)
@@ -106,7 +200,7 @@ def test_real_seedlings_are_named(starter: Classifier, photos_dir: Path) -> None
         assert found.embedding.shape == (1280,)
         assert sum(p.confidence for p in found.predictions) <= 1 + 1e-9
     assert right / len(chosen) > 0.9
-    assert confident / len(chosen) > 0.6
+    assert confident / len(chosen) > 0.8
     assert wrong / len(chosen) < 0.05
 
 
