@@ -97,7 +97,7 @@ def parser() -> argparse.ArgumentParser:
     judged.add_argument(
         "--photos", type=Path, help="photos to compare on and to quantise with; else generated pictures"
     )
-    judged.add_argument("--compare", type=int, default=64, help="how many of them at most")
+    judged.add_argument("--compare", type=int, default=64, help="on how many of them at most")
     judged.add_argument(
         "--calibration", type=Path, help="folders Genus_species/*.jpg to fit the temperature on"
     )

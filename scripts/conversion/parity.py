@@ -49,7 +49,7 @@ def difference(source: np.ndarray, converted: np.ndarray) -> Difference:
 def feeds(images: Sequence[np.ndarray], place: tuple[float, float] | None) -> list[dict[str, np.ndarray]]:
     """What the graph takes in, one photo each; of a model with a place each photo has another one, the first the
     default."""
-    if place is None:
+    if place is None or not images:
         return [{"image": image} for image in images]
     generator = np.random.default_rng(2)
     places = generator.uniform((-80, -180), (80, 180), (len(images), 2))

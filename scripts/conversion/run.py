@@ -34,7 +34,7 @@ from scripts.conversion.backbones import timm
 
 GRAPH = "model.onnx"
 FEWEST_PHOTOS = 16
-CALIBRATING_PHOTOS = 64  # of the static quantisation: more change its scales little
+RANGING_PHOTOS = 64  # of the static quantisation: more change its scales little
 
 
 def convert(arguments: argparse.Namespace, say: Callable[[str], None] = print) -> Path:
@@ -43,7 +43,7 @@ def convert(arguments: argparse.Namespace, say: Callable[[str], None] = print) -
     if arguments.quantise not in quantise.METHODS:
         raise Refused(f"--quantise {arguments.quantise}: known are {', '.join(quantise.METHODS)}.")
     folder.check(arguments.output, replace=arguments.replace)
-    paths = _photos(arguments)
+    paths, others = _photos(arguments)
     found = source.locate(arguments.checkpoint, arguments.sha256)
     say(f"{found.origin}: SHA-256 {found.sha256}")
     folder.room(arguments.output, 2 * found.path.stat().st_size)
@@ -81,7 +81,9 @@ def convert(arguments: argparse.Namespace, say: Callable[[str], None] = print) -
         document["place"] = _place_block(arguments, filled.head, rule)
     reader = model_folder.parse(document | {"sha256": {}})
     images = [photos.opened(path) for path in paths] if paths else photos.made()
-    fed = parity.feeds(photos.tensors(images, reader), arguments.default_place if rule else None)
+    default = arguments.default_place if rule else None
+    fed = parity.feeds(photos.tensors(images, reader), default)
+    ranging = parity.feeds(photos.tensors([photos.opened(path) for path in others], reader), default)
     say(
         f"comparing on {len(fed)} "
         + ("photos" if paths else "generated pictures (give photos with --photos)")
@@ -103,9 +105,7 @@ def convert(arguments: argparse.Namespace, say: Callable[[str], None] = print) -
                 f"{parity.LARGEST:g} is rounding. Nothing was written."
             )
         try:
-            shipped = quantise.quantise(
-                graph, made, arguments.quantise, fed[:CALIBRATING_PHOTOS] if paths else ()
-            )
+            shipped = quantise.quantise(graph, made, arguments.quantise, ranging)
         except quantise.QuantisationError as impossible:
             raise Refused(f"--quantise {arguments.quantise}: {impossible}") from None
         graph.unlink()
@@ -140,15 +140,19 @@ def _scratch(made: Path) -> Any:
         yield Path(name)
 
 
-def _photos(arguments: argparse.Namespace) -> list[Path]:
+def _photos(arguments: argparse.Namespace) -> tuple[list[Path], list[Path]]:
+    """The photos to compare on, and others, where there are enough, for the ranges of a static quantisation."""
     if arguments.photos is None:
-        return []
-    paths = photos.spread(photos.found(arguments.photos), arguments.compare)
+        return [], []
+    found = photos.found(arguments.photos)
+    paths = photos.spread(found, arguments.compare)
     if len(paths) < FEWEST_PHOTOS:
         raise Refused(
             f"{arguments.photos}: {len(paths)} photos; at least {FEWEST_PHOTOS} are needed to compare on."
         )
-    return paths
+    compared = set(paths)
+    rest = [path for path in found if path not in compared]
+    return paths, photos.spread(rest if len(rest) >= FEWEST_PHOTOS else paths, RANGING_PHOTOS)
 
 
 def _rule(arguments: argparse.Namespace) -> place.PlaceRule:
