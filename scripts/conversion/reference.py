@@ -35,7 +35,7 @@ def of(filled: Filled, base: dict[str, torch.Tensor], pairs: list[Pair], rule: P
     for pair in pairs if whole is not None else ():
         _adapt(whole, filled, pair)
     if whole is None:  # query, key and value apart: timm's network takes them merged only
-        whole, title = _timm(filled, filled.canonical), f"{title}, adapters merged"
+        whole, title = _timm(filled, filled.canonical), title + (", adapters merged" if pairs else "")
     head = filled.head
     if not head.coordinates:
         return Reference(lambda image, _: _logits(whole(image)), title)

@@ -94,6 +94,7 @@ def pins(name: str) -> dict[str, str]:
         "requirements.txt",
         "requirements-dev.in",
         "requirements-dev.txt",
+        "requirements-train.in",
         "requirements-train.txt",
     ],
 )
@@ -104,7 +105,11 @@ def test_it_pins_exact_versions_and_names_no_registry(name: str):
 
 @pytest.mark.parametrize(
     ("asked", "lock"),
-    [("requirements.in", "requirements.txt"), ("requirements-dev.in", "requirements-dev.txt")],
+    [
+        ("requirements.in", "requirements.txt"),
+        ("requirements-dev.in", "requirements-dev.txt"),
+        ("requirements-train.in", "requirements-train.txt"),
+    ],
 )
 def test_it_locks_what_was_asked_for(asked: str, lock: str):
     assert pins(asked).items() <= pins(lock).items()

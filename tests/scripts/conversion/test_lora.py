@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,22 @@ def test_peft_on_hugging_face_changes_query_and_value_alone(tmp_path: Path) -> N
     own = peft_of(checkpoints.hugging_face(), ["q_proj", "v_proj"], modules_to_save=["classifier"])
     compared, _ = check(own, tmp_path, layers=24)
     assert compared.title == "transformers' implementation"
+
+
+@pytest.mark.parametrize(("targets", "added"), [(["q_proj"], ", adapters merged"), ([], "")])
+def test_without_transformers_timm_is_the_reference(
+    targets: list[str], added: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = checkpoints.hugging_face(depths=[2, 2], num_heads=[3, 6])
+    if targets:
+        own = peft_of(own, targets)
+    made, merged, _ = checkpoints.filled(own.state_dict(), tmp_path)
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    compared = reference.of(made, merged.base, merged.pairs, None)
+    assert compared.title == f"timm's implementation{added}"
+    images = checkpoints.pixels()
+    with torch.inference_mode():
+        assert (compared.predict(images, None) - checkpoints.logits(own, images)).abs().max() < ROUNDING
 
 
 def test_peft_on_torchvision(tmp_path: Path) -> None:
