@@ -39,6 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar=("LAT", "LON"),
         help="where the photos were taken, in degrees, for a model that asks for it",
     )
+    # Suppressed, so that it may also stand before `adapt`, where the starter's training has it.
+    parser.add_argument("--threads", type=int, default=argparse.SUPPRESS, help="for lora without a GPU")
     parser.add_argument("--name", help="of the new model (default: the old name with -adapted)")
     parser.add_argument(
         "--replace",
@@ -102,6 +104,7 @@ def main(arguments: argparse.Namespace) -> int:
         print(f"Better: wrote {wish.output}. A server takes it as MODEL_DIR.", file=sys.stderr)
     else:
         print(f"Not better, nothing written: {'; '.join(verdict.reasons)}.", file=sys.stderr)
+    report.pop("taught")  # a digest for each photo; metrics.json has them
     print(json.dumps({"better": verdict.better, "reasons": verdict.reasons, "report": report}))
     return 0 if verdict.better else EXIT_NOT_BETTER
 

@@ -89,13 +89,15 @@ class Reference:
         return changed
 
     def save(self, folder: Path, block: dict[str, Any]) -> None:
-        """Write its files under the names that the `out_of_domain` block gives them, and note the classes there."""
+        """Write its files under the names that the `out_of_domain` block gives them, in half precision as the
+        starter model's, and note the classes of the prototypes there.
+        """
         if self.prototypes is not None and self.prototype_classes is not None and "prototypes" in block:
-            np.save(folder / block["prototypes"], self.prototypes.astype(np.float32))
+            np.save(folder / block["prototypes"], self.prototypes.astype(np.float16))
             block["prototype_classes"] = self.prototype_classes.tolist()
         if self.examples is not None and "examples" in block:
-            np.save(folder / block["examples"], self.examples.photos)
-            np.save(folder / block["directions"], self.examples.directions)
+            np.save(folder / block["examples"], self.examples.photos.astype(np.float16))
+            np.save(folder / block["directions"], self.examples.directions.astype(np.float16))
 
 
 def reference(found: domain.Domain, classes: int, block: Mapping[str, Any]) -> Reference:
@@ -111,8 +113,7 @@ def reference(found: domain.Domain, classes: int, block: Mapping[str, Any]) -> R
             numbers = np.array(noted, int)
         else:
             numbers = np.arange(classes) if len(prototypes) == classes else np.full(len(prototypes), -1)
-    examples: domain.Examples | None = getattr(found, "examples", None)
-    of_examples = None
+    examples, of_examples = found.examples, None
     if examples is not None:
         of_examples = np.full(len(examples.photos), -1)
         if prototypes is not None and numbers is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from collections import Counter
@@ -138,8 +139,10 @@ def task_of(wish: Wish, old: Model) -> Task:
     days = [photo.day for photo in found.plants]
     copies = photos.near_copies(found.plants, prints)
     unit = split.units(days, copies)
-    side = split.deal(numbers, unit, wish.seed)
-    split.check(numbers, side, unit, days, names)
+    taught = _taught(wish.model)
+    learned = np.array([photo.sha256 in taught for photo in found.plants], bool)
+    side = split.deal(numbers, unit, wish.seed, learned)
+    split.check(numbers, side, unit, days, names, learned)
     enough = split.tried(numbers, side, len(names))
     new = [name for i, name in enumerate(names) if known.place(name) is None and enough[i]]
     left_out = {
@@ -167,6 +170,15 @@ def task_of(wish: Wish, old: Model) -> Task:
         # Photos of no plant judge nothing, so those of the test days are only kept out of the fit.
         others=_not_of_the_test(found.others, days, side),
     )
+
+
+def _taught(model: Path) -> set[str]:
+    """The digests of the photos that a model was adapted with before: learned from or chosen by."""
+    try:
+        report = json.loads((model / "metrics.json").read_text(encoding="utf-8"))
+        return set(report.get("taught", ()))
+    except (OSError, ValueError, AttributeError, TypeError):
+        return set()
 
 
 def _not_of_the_test(others: Sequence[OwnPhoto], days: Sequence[Any], side: np.ndarray) -> list[OwnPhoto]:
@@ -308,6 +320,11 @@ def _report(wish: Wish, old: Model, task: Task, learned: Learned, in_domain: str
             **learned.facts,
         },
         "in_domain": in_domain,
+        # Of all adaptations of this model, so that the next one judges by none of them.
+        "taught": sorted(
+            _taught(wish.model)
+            | {photo.sha256 for photo, side in zip(task.photos, task.side, strict=True) if side != split.TEST}
+        ),
     }
 
 

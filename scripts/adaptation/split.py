@@ -32,14 +32,18 @@ def units(days: Sequence[date], copies: np.ndarray) -> np.ndarray:
     return np.array([order[unit] for unit in together.tolist()], int)
 
 
-def deal(labels: np.ndarray, unit: np.ndarray, seed: int) -> np.ndarray:
+def deal(labels: np.ndarray, unit: np.ndarray, seed: int, learned: np.ndarray | None = None) -> np.ndarray:
     """Side of every photo (N,), 0 training, 1 validation, 2 test: the same for the same photos and seed.
 
     Of many random ways to deal the units, the one that tries the most species in all three parts, and among those
-    the one nearest to SHARES of every species. Fewer units than parts: all photos are for training.
+    the one nearest to SHARES of every species. Units with a photo that the old model learned from already
+    (`learned`, (N,) of truth values) can judge neither, and are for training. Too few units for three parts: all
+    are.
     """
     count = int(unit.max()) + 1 if len(unit) else 0
-    if count < len(SIDES):
+    taken = np.unique(unit[learned]) if learned is not None else np.zeros(0, int)
+    free = np.setdiff1d(np.arange(count), taken)
+    if len(free) + bool(len(taken)) < len(SIDES):
         return np.full(len(unit), TRAIN)
     table = np.zeros((count, int(labels.max()) + 1))
     np.add.at(table, (unit, labels), 1)
@@ -48,7 +52,7 @@ def deal(labels: np.ndarray, unit: np.ndarray, seed: int) -> np.ndarray:
     generator = np.random.default_rng(seed)
     best, best_score = np.full(count, TRAIN), (np.inf, np.inf)
     for _ in range(PROPOSALS):
-        proposal = _proposal(generator.permutation(count), sizes)
+        proposal = _proposal(generator.permutation(free), sizes)
         held = np.stack([table[proposal == side].sum(0) for side in range(len(SIDES))])
         score = (-float((held >= EACH).all(0).sum()), float(np.abs(held - wanted).sum()))
         if score < best_score:
@@ -58,9 +62,10 @@ def deal(labels: np.ndarray, unit: np.ndarray, seed: int) -> np.ndarray:
 
 def _proposal(order: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     """Deal units in this order to test and validation until each has its share; the others, at least one, train."""
-    side = np.full(len(order), TRAIN)
+    side = np.full(len(sizes), TRAIN)
+    for_training = int(len(order) == len(sizes))
     place = 0
-    for part, spare in ((TEST, 2), (VALIDATE, 1)):
+    for part, spare in ((TEST, 1 + for_training), (VALIDATE, for_training)):
         held = 0.0
         while place < len(order) - spare and (not held or held < SHARES[part] * sizes.sum()):
             # A large day is left out rather than taken when the share is nearer without it.
@@ -81,7 +86,12 @@ def tried(labels: np.ndarray, side: np.ndarray, species: int) -> np.ndarray:
 
 
 def check(
-    labels: np.ndarray, side: np.ndarray, unit: np.ndarray, days: Sequence[date], names: Sequence[str]
+    labels: np.ndarray,
+    side: np.ndarray,
+    unit: np.ndarray,
+    days: Sequence[date],
+    names: Sequence[str],
+    learned: np.ndarray | None = None,
 ) -> None:
     """Raises TooLittle when nothing could be learned or judged, naming what to photograph."""
     found = sorted(set(days))
@@ -91,6 +101,13 @@ def check(
         raise TooLittle(
             f"The photos are of {len(found)} {_plural(len(found), 'day')}{linked}. At least {LEAST_DAYS} days are "
             "needed, so that the model is judged by days that it has not learned from. Photograph and confirm more."
+        )
+    new = count - len(set(unit[learned].tolist())) if learned is not None else count
+    if new < LEAST_DAYS - 1:
+        raise TooLittle(
+            f"The old model was taught photos of all but {new} of these days already. At least "
+            f"{LEAST_DAYS - 1} days are needed that it has not learned from, to choose and to judge by. Photograph "
+            "and confirm more."
         )
     good = tried(labels, side, len(names))
     if good.sum() >= LEAST_SPECIES:

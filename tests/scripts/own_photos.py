@@ -71,7 +71,13 @@ def model_without(folder: Path, hidden: Sequence[str]) -> Path:
     (logits,) = (output for output in graph.graph.output if output.name == "logits")
     logits.type.tensor_type.shape.dim[1].dim_value = len(kept)
     onnx.save(graph, folder / "model.onnx")
-    np.save(folder / "prototypes.npy", np.load(STARTER_MODEL / "prototypes.npy")[kept])
+    prototypes, directions, examples = (
+        np.load(STARTER_MODEL / f"{name}.npy") for name in ("prototypes", "directions", "examples")
+    )
+    of_examples = (examples.astype(float) @ (prototypes.astype(float) @ directions.T).T).argmax(1)
+    np.save(folder / "prototypes.npy", prototypes[kept])
+    np.save(folder / "directions.npy", directions)
+    np.save(folder / "examples.npy", examples[np.isin(of_examples, kept)])
     document = json.loads((STARTER_MODEL / "model.json").read_text(encoding="utf-8"))
     prior = np.array(document["prior"])[kept]
     document |= {"name": "smaller", "prior": (prior / prior.sum()).tolist()}

@@ -137,6 +137,12 @@ def test_what_was_known_and_not_photographed_stays(
     assert anchors["same"] == 8
 
 
+def card_photos(folder: Path) -> dict[str, int]:
+    """Photos learned from, by species."""
+    report = json.loads((folder / "metrics.json").read_text())
+    return report["learned"]["photos"]
+
+
 def test_the_folder_says_where_it_comes_from_and_what_was_measured(
     adapted: tuple[Path, dict], smaller: Path
 ) -> None:
@@ -150,8 +156,10 @@ def test_the_folder_says_where_it_comes_from_and_what_was_measured(
     assert len(card["prior"]) == 12
     assert card["out_of_domain"]["prototype_classes"][:10] == list(range(10))
     assert len(np.load(folder / "prototypes.npy")) == 14
+    more = len(np.load(folder / "examples.npy")) - len(np.load(smaller / "examples.npy"))
+    assert more == sum(card_photos(folder).values())
     report = json.loads((folder / "metrics.json").read_text())
-    assert report == summary["report"]
+    assert {name: value for name, value in report.items() if name != "taught"} == summary["report"]
     assert report["learned"]["left_out"] == {"Imaginaria nova": 1}
     assert set(report["learned"]["photos"]) == {*HIDDEN, *KNOWN}
     assert report["learned"]["new_species"] == sorted(HIDDEN)
@@ -162,8 +170,8 @@ def test_the_folder_says_where_it_comes_from_and_what_was_measured(
     assert f"{report['test']['new']['top_1']['value'] * 100:.1f} %" in text
     assert (folder / "BASE_MODEL_CARD.md").read_text() == "# The card of the smaller model\n"
     assert {path.name for path in folder.iterdir()} == {
-        "model.onnx", "labels.csv", "prototypes.npy", "model.json", "metrics.json", "MODEL_CARD.md",
-        "BASE_MODEL_CARD.md",
+        "model.onnx", "labels.csv", "prototypes.npy", "directions.npy", "examples.npy", "model.json",
+        "metrics.json", "MODEL_CARD.md", "BASE_MODEL_CARD.md",
     }  # fmt: skip
     assert not [path for path in folder.parent.iterdir() if path != folder]
 
@@ -180,7 +188,12 @@ def test_a_second_adaptation_starts_from_the_first_and_replaces_it_only_when_tol
     code, out, err = run(field, "--model", mine, "--output", mine, "--replace", "--seed", "3")
     assert code == 3  # nothing to learn that the first did not
     assert "Not better, nothing written" in err
-    assert json.loads(out.splitlines()[-1])["report"]["learned"]["new_species"] == []
+    report = json.loads(out.splitlines()[-1])["report"]
+    assert report["learned"]["new_species"] == []
+    # What the first learned from or chose by judges nothing now.
+    taught = set(json.loads((adapted[0] / "metrics.json").read_text())["taught"])
+    assert len(taught) == 4 * EACH - adapted[1]["report"]["photos"]["test"]
+    assert report["photos"]["training"] >= len(taught)
     assert (mine / "model.json").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 

@@ -44,6 +44,20 @@ def test_the_split_is_repeatable_and_does_not_depend_on_the_order(
     assert (parts(found, seed)[1] == side).all()
 
 
+@given(SETS, st.integers(0, 5), st.data())
+def test_days_that_the_old_model_learned_from_judge_nothing(
+    found: list[tuple[int, int, int]], seed: int, data: st.DataObject
+) -> None:
+    unit, _ = parts(found)
+    learned = np.array(data.draw(st.lists(st.booleans(), min_size=len(found), max_size=len(found))))
+    side = split.deal(np.array([row[0] for row in found]), unit, seed, learned)
+    taught = set(unit[learned].tolist())
+    assert all(side[i] == split.TRAIN for i in range(len(found)) if int(unit[i]) in taught)
+    free = len(set(unit.tolist()) - taught)
+    enough = free >= 2 if taught else free >= 3
+    assert (set(side.tolist()) == {0, 1, 2}) == enough
+
+
 @given(SETS)
 def test_three_separate_days_give_three_parts_that_are_none_empty(found: list[tuple[int, int, int]]) -> None:
     unit, side = parts(found)
@@ -114,6 +128,18 @@ def test_it_says_what_is_missing(found: list[tuple[int, int, int]], says: str) -
     unit, side = parts(found)
     with pytest.raises(split.TooLittle, match=says):
         split.check(labels, side, unit, days, ["Zea mays", "Stellaria media"])
+
+
+def test_it_asks_for_days_that_the_old_model_has_not_learned_from() -> None:
+    found = [(i % 2, day, day * 9 + i) for day in range(4) for i in range(4)]
+    labels, unit = np.array([row[0] for row in found]), parts(found)[0]
+    days = [DAY + timedelta(days=row[1]) for row in found]
+    learned = unit < 3
+    side = split.deal(labels, unit, 1, learned)
+    with pytest.raises(split.TooLittle, match="all but 1 of these days"):
+        split.check(labels, side, unit, days, ["Zea mays", "Poa annua"], learned)
+    side = split.deal(labels, unit, 1, unit < 2)
+    split.check(labels, side, unit, days, ["Zea mays", "Poa annua"], unit < 2)
 
 
 def test_enough_photos_pass() -> None:
