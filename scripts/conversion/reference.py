@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from scripts.conversion import Refused
 from scripts.conversion.layouts import Layout
 from scripts.conversion.lora import Pair
 from scripts.conversion.network import Filled, Network
@@ -88,7 +89,12 @@ def _timm(filled: Filled, backbone: dict[str, torch.Tensor]) -> nn.Module:
         for name in own.state_dict()
         if name.endswith(".weight") and name not in filled.canonical
     )
-    own.load_state_dict(backbone | _head(head, _plain_head(filled)), strict=True, assign=True)
+    try:
+        own.load_state_dict(backbone | _head(head, _plain_head(filled)), strict=True, assign=True)
+    except RuntimeError:  # two heads that are averaged, for instance
+        raise Refused(
+            f"{filled.architecture.name} has more than one head in timm: it is not converted."
+        ) from None
     return own
 
 

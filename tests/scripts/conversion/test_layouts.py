@@ -254,6 +254,16 @@ def test_another_input_size_is_the_networks_too(name: str, tmp_path: Path) -> No
     assert (checkpoints.converted(made, images) - expected).abs().max() < 1e-4 * expected.abs().max()
 
 
+def test_a_network_that_averages_two_heads_is_refused(tmp_path: Path) -> None:
+    name = "deit_tiny_distilled_patch16_224"
+    state = checkpoints.timm().create_model(name, num_classes=4).state_dict()
+    told = refused(state, tmp_path, architecture=name, size=224)
+    assert "head (4x192), head_dist (4x192)" in told
+    made, merged, _ = checkpoints.filled(state, tmp_path, architecture=name, head="head")
+    with pytest.raises(Refused, match="more than one head"):
+        reference.of(made, merged.base, merged.pairs, None)
+
+
 def test_a_key_of_another_architecture_too_many_is_listed(tmp_path: Path) -> None:
     net = checkpoints.timm().create_model("resnet10t", num_classes=4)
     state = net.state_dict() | {"layer9.weight": torch.zeros(2, 2, 1, 1)}
