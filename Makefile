@@ -14,7 +14,7 @@ TRAIN := $(TRAIN_VENV)/.train-installed
 # One line a package, no upgrade hints: the pins decide.
 PIP_FLAGS := --quiet --disable-pip-version-check
 
-.PHONY: help run test test-models check lint format types imports bench train adapt migrate lock clean
+.PHONY: help run test test-models check lint format types imports bench train convert adapt migrate lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1	/' | expand -t 14
@@ -51,6 +51,9 @@ bench: $(RUNTIME) ## measure start-up, memory, photo-to-answer time and imports 
 
 train: $(TRAIN) ## train the starter model again (needs the seedling photos; see its model card)
 	@$(TRAIN_VENV)/bin/python scripts/train_classifier.py $(if $(PLANT_PHOTOS),--photos $(PLANT_PHOTOS)/plant_seedlings)
+
+convert: $(TRAIN) ## make a model folder of a PyTorch checkpoint: CHECKPOINT=file LABELS=file OUTPUT=folder (ARGS=…)
+	@$(TRAIN_VENV)/bin/python scripts/convert_model.py $(CHECKPOINT) --labels $(LABELS) --output $(OUTPUT) $(ARGS)
 
 adapt: $(TRAIN) ## teach a model your confirmed photos: PHOTOS=folder OUTPUT=folder (MODEL=folder, ARGS=…)
 	@$(TRAIN_VENV)/bin/python scripts/train_classifier.py adapt $(PHOTOS) --output $(OUTPUT) $(if $(MODEL),--model $(MODEL)) $(ARGS)

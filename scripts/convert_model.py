@@ -110,7 +110,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         from scripts.conversion import Refused, run
     except ImportError as missing:
-        print(f"{missing}. Install the training packages first: see requirements-train.txt", file=sys.stderr)
+        print(f"{missing}. Install the training packages first: make convert does", file=sys.stderr)
         return 2
     try:
         run.convert(arguments)

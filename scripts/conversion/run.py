@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from lib.classifier import folder as model_folder
+from lib.classifier.refusals import ModelUnavailable
 from scripts.conversion import (
     Refused,
     calibrate,
@@ -42,6 +43,10 @@ def convert(arguments: argparse.Namespace, say: Callable[[str], None] = print) -
     torch.set_num_threads(arguments.threads)
     if arguments.quantise not in quantise.METHODS:
         raise Refused(f"--quantise {arguments.quantise}: known are {', '.join(quantise.METHODS)}.")
+    if arguments.lora_alpha is not None and not (
+        math.isfinite(arguments.lora_alpha) and arguments.lora_alpha > 0
+    ):
+        raise Refused("--lora-alpha must be a positive number.")
     folder.check(arguments.output, replace=arguments.replace)
     paths, others = _photos(arguments)
     found = source.locate(arguments.checkpoint, arguments.sha256)
@@ -79,7 +84,10 @@ def convert(arguments: argparse.Namespace, say: Callable[[str], None] = print) -
     document["assumed"] += [line for line in said if "assumed" in line]
     if rule is not None:
         document["place"] = _place_block(arguments, filled.head, rule)
-    reader = model_folder.parse(document | {"sha256": {}})
+    try:
+        reader = model_folder.parse(document | {"sha256": {}})
+    except ModelUnavailable as wrong:
+        raise Refused(f"The server would not take this folder: {wrong.reason}") from None
     images = [photos.opened(path) for path in paths] if paths else photos.made()
     default = arguments.default_place if rule else None
     fed = parity.feeds(photos.tensors(images, reader), default)
@@ -260,7 +268,10 @@ def _load(made: Path) -> None:
     """What the server does with the folder, before the folder is put in place."""
     from lib.classifier.model import Classifier
 
-    Classifier(made)
+    try:
+        Classifier(made)
+    except ModelUnavailable as wrong:
+        raise Refused(f"The server does not take the folder: {wrong.reason} Nothing was written.") from None
 
 
 def _parity_line(title: str, difference: parity.Difference) -> str:
