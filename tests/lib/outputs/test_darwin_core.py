@@ -23,6 +23,7 @@ from dwca.darwincore.terms import TERMS
 from dwca.read import DwCAReader
 
 from lib.analysis import analyse_day
+from lib.classifier.card import read_card
 from lib.config import STARTER_MODEL
 from lib.outputs import darwin_core
 from lib.outputs.csvw import Provenance
@@ -409,7 +410,7 @@ def test_people_and_classifiers_are_told_apart_without_names(files: zipfile.ZipF
     machine, human = (found[f"session-3:sha256:{number:064x}"] for number in (1, 3))
     shown = ("basisOfRecord", "identifiedBy", "identificationVerificationStatus", "dateIdentified")
     assert [machine[DWC + name] for name in shown] == [
-        "MachineObservation", "seedlings-12 1.0.0", "unverified", "2025-08-24",
+        "MachineObservation", f"seedlings-12 {read_card(STARTER_MODEL).version}", "unverified", "2025-08-24",
     ]  # fmt: skip
     assert [human[DWC + name] for name in shown] == [
         "HumanObservation",

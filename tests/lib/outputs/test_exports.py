@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 
 from lib import analysis, folder
+from lib.classifier.card import read_card
 from lib.config import STARTER_MODEL
 from lib.outputs import exports, tables
 from lib.outputs.darwin_core import units
@@ -123,9 +124,10 @@ def test_everything_is_in_the_archive_of_all(mine: UserStore, season: list[date]
 def test_documents_tell_their_versions_and_when_they_were_made(mine: UserStore, season: list[date]) -> None:
     now = datetime(2026, 5, 1, tzinfo=UTC)
     made = Exporter(mine, lambda *_: (), STARTER_MODEL, now=now)
+    shipped = read_card(STARTER_MODEL).version
     for kind in ("daily-summary", "time-series", "calendar"):
         document = json.loads(content(made, kind))
-        assert document["metadata"]["models"] == [{"name": "seedlings-12", "version": "1.0.0"}]
+        assert document["metadata"]["models"] == [{"name": "seedlings-12", "version": shipped}]
         assert document["metadata"]["export_timestamp"] == now.isoformat()
         assert document["metadata"]["analysis_version"] == analysis.ANALYSIS_VERSION
         assert "shannon_diversity" in document["definitions"]
