@@ -7,6 +7,9 @@ multiplied by it, so that the mass that is missing from 1 means *something else*
 Features: `energy`, the log-sum-exp of the raw logits (Liu et al. 2020, arXiv:2010.03759); `similarity`, the
 largest cosine between the photo's embedding and the prototypes, unit vectors in a file of the folder; `density`,
 how thick the training photos lie around the embedding, by their cosines along a few main directions.
+
+The block names the files, all of them listed under `sha256`: `prototypes` (P x D); for the density `directions`
+(M x D) and `examples` (E x M), with the `concentration` of its kernels.
 """
 
 from __future__ import annotations
