@@ -13,6 +13,17 @@ def text(document: dict[str, Any], report: dict[str, Any]) -> str:
     before, test, learned = document["adapted_from"], report["test"], report["learned"]
     old, new = test["old"], test["new"]
     pairs, familiar = test["all"], test["species_of_the_old_model"]
+    strangers = report["strangers"]
+    if None in strangers.values():
+        falsely: list[list[str]] = []
+    else:
+        falsely = [
+            [
+                "falsely named as a species, when asked without their own",
+                interval(strangers["old"]),
+                interval(strangers["new"]),
+            ]
+        ]
     figures = table(
         ["test photos", "before", "now"],
         [
@@ -26,6 +37,7 @@ def text(document: dict[str, Any], report: dict[str, Any]) -> str:
                 interval(new["named_as_a_species"]),
             ],
             ["of these right", interval(old["of_these_right"]), interval(new["of_these_right"])],
+            *falsely,
         ],
     )
     recalls = table(
@@ -62,6 +74,8 @@ test a plant that was photographed several times counts once. New species: {", "
   {100 * pairs["difference"]:.1f} points (95 % interval {100 * pairs["low"]:.1f} to {100 * pairs["high"]:.1f}).
 - Of the {familiar["n"]} test photos whose species the old model has: {familiar["both_right"] + familiar["only_a"]} right before, {familiar["both_right"] + familiar["only_b"]} now.
 - A species that the old model does not have counts as wrong for it, and in its log-loss as named by chance.
+- *Asked without their own* species, the test photos play plants that the model has never heard of; a right answer is a true
+  genus or family, or *unknown*.
 
 {recalls}
 

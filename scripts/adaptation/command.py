@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 EXIT_NOT_BETTER = 3
 
@@ -109,11 +110,11 @@ def main(arguments: argparse.Namespace) -> int:
     return 0 if verdict.better else EXIT_NOT_BETTER
 
 
-def told(report: dict[str, object]) -> str:
+def told(report: dict[str, Any]) -> str:
     """The figures of the test as lines for a person."""
     from scripts.training.card import interval, percent
 
-    test: dict = report["test"]  # type: ignore[assignment,type-arg]
+    test, strangers = report["test"], report["strangers"]
     old, new, pairs, familiar = test["old"], test["new"], test["all"], test["species_of_the_old_model"]
     lines = [
         f"{test['photos']} test photos, days that neither model learned from",
@@ -125,7 +126,15 @@ def told(report: dict[str, object]) -> str:
         f"now {interval(new['named_as_a_species'])}",
         f"  of these right               before {interval(old['of_these_right'])}   "
         f"now {interval(new['of_these_right'])}",
+        "  falsely named as a species, when asked without their own",
+        f"                               before {_share(strangers['old'])}   now {_share(strangers['new'])}",
         f"  only the old one right {pairs['only_a']}, only the new one {pairs['only_b']}: one-sided exact McNemar "
         f"p = {pairs['one_sided_p']:.2g}",
     ]
     return "\n".join(lines)
+
+
+def _share(figure: dict[str, Any] | None) -> str:
+    from scripts.training.card import interval
+
+    return "–" if figure is None else interval(figure)

@@ -7,14 +7,15 @@ like.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from lib.classifier import domain
+from lib.classifier import domain, figures
+from lib.classifier.taxonomy import Taxon, decide
 from scripts.adaptation.asking import Answers
 from scripts.training import measure
 
@@ -131,7 +132,8 @@ def features(
         if name == "energy":
             logits = answers.logits.astype(np.float64)
             if without is not None:
-                logits[np.arange(len(logits)), without] = -np.inf
+                has = without < logits.shape[1]
+                logits[has, without[has]] = -np.inf
             columns.append(measure.energies(logits))
         elif name == "similarity":
             assert known.prototypes is not None
@@ -149,6 +151,31 @@ def features(
                 allowed = known.example_classes[None] != without[:, None]
             columns.append(domain.densities(answers.embeddings, known.examples, allowed))
     return np.column_stack(columns)
+
+
+def falsely_named(
+    block: Mapping[str, Any],
+    answers: Answers,
+    labels: np.ndarray,
+    known: Reference,
+    temperature: float,
+    taxa: Sequence[Taxon],
+) -> int | None:
+    """How many photos would be named as a species if the model had never heard of theirs.
+
+    Each photo is asked without its own class, where the model has it. None where the classes of what the model
+    compares with are not known.
+    """
+    if not known.clear:
+        return None
+    count = answers.logits.shape[1]
+    has = labels < count
+    logits = answers.logits.astype(np.float64)
+    logits[has, labels[has]] = -np.inf
+    # Beyond the classes, so that nothing is left out.
+    inside = probability(block, answers, known, np.where(has, labels, count))
+    shares = figures.softmax(logits, temperature) * inside[:, None]
+    return sum(decide(row, taxa).level == "species" for row in shares.tolist())
 
 
 def refitted(
@@ -187,13 +214,15 @@ def refitted(
     )
 
 
-def probability(block: Mapping[str, Any], answers: Answers, known: Reference) -> np.ndarray:
-    """P(in domain) of photos (N,), as lib.classifier.domain computes it for one."""
+def probability(
+    block: Mapping[str, Any], answers: Answers, known: Reference, without: np.ndarray | None = None
+) -> np.ndarray:
+    """P(in domain) of photos (N,), as lib.classifier.domain computes it for one; `without` as in `features`."""
     weights = block.get("weights")
     if block.get("kind", "none") == "none" or not weights:
         return np.ones(len(answers.photo))
     return measure.logistic(
         float(block["intercept"]),
         np.array(list(weights.values())),
-        features(answers, tuple(weights), known),
+        features(answers, tuple(weights), known, without),
     )

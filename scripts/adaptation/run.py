@@ -118,6 +118,20 @@ def adapt(wish: Wish) -> tuple[judge.Verdict, dict[str, Any]]:
             task.labels[tested],
         )
         report["test"] = verdict.report
+        falsely = {
+            "old": gate.falsely_named(
+                before.get("out_of_domain", {}), old_test, task.labels[tested], _reference(old),
+                old.card.temperature, old.labels,
+            ),
+            "new": gate.falsely_named(
+                document["out_of_domain"], new_test, task.labels[tested], _reference(new),
+                new.card.temperature, new.labels,
+            ),
+        }  # fmt: skip
+        report["strangers"] = {
+            name: None if count is None else figures.share(count, len(tested))
+            for name, count in falsely.items()
+        }
         if verdict.better:
             write_atomically(made / "metrics.json", document_bytes(report))
             write_atomically(made / "MODEL_CARD.md", card.text(document, report).encode())

@@ -165,6 +165,7 @@ def test_the_folder_says_where_it_comes_from_and_what_was_measured(
     assert report["learned"]["new_species"] == sorted(HIDDEN)
     assert sum(report["photos"].values()) == 4 * EACH
     assert sum(report["days"].values()) == DAYS
+    assert report["strangers"]["new"]["n"] == report["photos"]["test"]
     text = (folder / "MODEL_CARD.md").read_text()
     assert "Sinapis arvensis (new)" in text
     assert f"{report['test']['new']['top_1']['value'] * 100:.1f} %" in text

@@ -11,6 +11,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from lib.classifier import domain, figures
+from lib.classifier.taxonomy import Taxon, read_labels
 from lib.config import STARTER_MODEL
 from scripts.adaptation import classes, fitting, gate, graph, head, logistic
 from scripts.adaptation.asking import Answers
@@ -267,6 +268,23 @@ def test_a_refitted_gate_tells_known_species_from_a_left_out_one(names: tuple[st
     assert gate.probability(fitted, stranger, known).mean() < 0.5
 
 
+def test_photos_asked_without_their_species_are_strangers() -> None:
+    embeddings, labels = drawn(100, 8, spread=0.2)
+    seen = answers(embeddings, np.eye(5, DIMENSIONS) * 8)
+    known = gate.Reference(np.zeros((0, DIMENSIONS)), np.zeros(0, int)).with_photos(embeddings, labels)
+    taxa = [Taxon(f"Genus{i} species", f"Genus{i}", "") for i in range(5)]
+    shut = block(similarity=60.0) | {"intercept": -57.0}
+    assert gate.falsely_named(shut, seen, labels, known, 1.0, taxa) == 0
+    open_ = {"kind": "none"}
+    # Without a gate the softmax shares out everything among the four that are left.
+    assert (gate.falsely_named(open_, seen, labels, known, 1.0, taxa) or 0) > 20
+    # A class that the model does not have is left out already.
+    beyond = np.full(100, 5)
+    assert gate.falsely_named(shut, seen, beyond, known, 1.0, taxa) == 100
+    unclear = gate.Reference(np.eye(DIMENSIONS), np.full(DIMENSIONS, -1))
+    assert gate.falsely_named(shut, seen, labels, unclear, 1.0, taxa) is None
+
+
 def test_own_photos_become_examples_along_directions_of_their_own() -> None:
     embeddings, labels = drawn(100, 8, spread=0.2)
     before = examples()
@@ -314,8 +332,6 @@ def test_a_gate_stays_where_there_is_too_little_to_fit_one(tmp_path: Path) -> No
 
 
 def test_names_mean_the_models_class_by_any_name_and_new_ones_are_looked_up(tmp_path: Path) -> None:
-    from lib.classifier.taxonomy import Taxon, read_labels
-
     known = classes.Classes(
         [Taxon("Matricaria inodora", "Matricaria", "Asteraceae"), Taxon("Zea mays", "Zea", "Poaceae")]
     )
