@@ -45,18 +45,18 @@ VARIANTS: Mapping[str, Variant] = {
     "none": Variant("float", "none (float32)"),
     "dynamic-int8": Variant(
         "dynamic",
-        "dynamic int8 (weights s8 by channel, MatMul and Gemm)",
+        "dynamic int8 (weights s8 by channel, neighbours within 16-bit sums, MatMul and Gemm)",
+        {"weight_type": QuantType.QInt8, "per_channel": True, "reduce_range": False, "pairs": True},
+    ),
+    "dynamic-int8-full": Variant(
+        "dynamic",
+        "dynamic int8 (weights s8 by channel in all 8 bits, for processors with VNNI, MatMul and Gemm)",
         {"weight_type": QuantType.QInt8, "per_channel": True, "reduce_range": False},
     ),
     "dynamic-int8-7bit": Variant(
         "dynamic",
         "dynamic int8 (weights s8 by channel in 7 bits, MatMul and Gemm)",
         {"weight_type": QuantType.QInt8, "per_channel": True, "reduce_range": True},
-    ),
-    "dynamic-int8-tensor": Variant(
-        "dynamic",
-        "dynamic int8 (weights s8 by tensor, MatMul and Gemm)",
-        {"weight_type": QuantType.QInt8, "per_channel": False, "reduce_range": False},
     ),
     "dynamic-uint8": Variant(
         "dynamic",
@@ -65,17 +65,17 @@ VARIANTS: Mapping[str, Variant] = {
     ),
     "static-int8": Variant(
         "static",
-        "static int8 (u8 activations, s8 weights by channel, MatMul and Gemm, QDQ, MinMax)",
+        "static int8 (u8 activations, s8 weights by channel in 7 bits, MatMul and Gemm, QDQ, MinMax)",
         {"quant_format": QuantFormat.QDQ, "calibrate_method": CalibrationMethod.MinMax},
     ),
     "static-int8-percentile": Variant(
         "static",
-        "static int8 (u8 activations, s8 weights by channel, MatMul and Gemm, QDQ, percentile)",
+        "static int8 (u8 activations, s8 weights by channel in 7 bits, MatMul and Gemm, QDQ, percentile)",
         {"quant_format": QuantFormat.QDQ, "calibrate_method": CalibrationMethod.Percentile},
     ),
     "static-int8-all": Variant(
         "static",
-        "static int8 (u8 activations, s8 weights by channel, all operators, QDQ, MinMax)",
+        "static int8 (u8 activations, s8 weights by channel in 7 bits, all operators, QDQ, MinMax)",
         {
             "quant_format": QuantFormat.QDQ,
             "calibrate_method": CalibrationMethod.MinMax,
@@ -176,9 +176,17 @@ def _write(model: onnx.ModelProto, variant: Variant, path: Path, calibration: Se
         onnx.save(_blocks(model, **variant.options), path)
         return
     given = path.with_name("float.onnx")
+    # The weights of a Gemm may lie turned; those of a MatMul have one row for each number that goes in.
+    rewrite.matmul_of_gemm(model)
     onnx.save(model, given)
     if variant.kind == "dynamic":
-        quantize_dynamic(given, path, op_types_to_quantize=list(PRODUCTS), **variant.options)
+        options = dict(variant.options)
+        pairs = options.pop("pairs", False)
+        quantize_dynamic(given, path, op_types_to_quantize=list(PRODUCTS), **options)
+        if pairs:
+            made = onnx.load(path)
+            rewrite.keep_pairs(made, model)
+            onnx.save(made, path)
     else:
         prepared = path.with_name("prepared.onnx")
         quant_pre_process(str(given), str(prepared), skip_symbolic_shape=True)
@@ -190,6 +198,7 @@ def _write(model: onnx.ModelProto, variant: Variant, path: Path, calibration: Se
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
+            reduce_range=True,  # as `rewrite.keep_pairs` explains
             # The products of attention have no weights: their two activations stay float32.
             extra_options={"MatMulConstBOnly": options["op_types_to_quantize"] is not None},
             **options,
