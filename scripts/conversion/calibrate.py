@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,16 +18,16 @@ FEWEST = 20
 
 @dataclass(frozen=True)
 class Labelled:
-    """Photos with the output that each should give; `skipped`: folders that are none of the model's species."""
+    """Photos with the row of labels.csv that each shows; `skipped`: folders of no species that the model has."""
 
     paths: list[Path]
     targets: np.ndarray
     skipped: list[str]
 
 
-def find(where: Path, species: list[str], given: list[str]) -> Labelled:
-    """The photos of folders named by species (`Genus_species/*.jpg`), by the model's names or the label file's."""
-    index = {name.casefold(): i for names in (given, species) for i, name in enumerate(names)}
+def find(where: Path, places: Mapping[str, int]) -> Labelled:
+    """The photos of folders named by species (`Genus_species/*.jpg`); `places`: the row that each name means."""
+    index = {name.casefold(): place for name, place in places.items()}
     if not where.is_dir():
         raise Refused(f"{where}: there is no such folder.")
     paths: list[Path] = []

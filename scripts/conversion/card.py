@@ -98,13 +98,13 @@ def _labels(document: dict[str, Any], unmapped: tuple[str, ...], shared: dict[st
     lines = [
         "## Species",
         "",
-        f"{document['classes']} names from a file that was given with the checkpoint; "
+        f"{document['classes']} species by a file of names that was given with the checkpoint; "
         f"{document['classes'] - len(unmapped)} of them are in the table of taxa.",
     ]
     if unmapped:
         lines += ["", f"Not in the table ({len(unmapped)}), so with a genus alone:", "", ", ".join(unmapped)]
     if shared:
-        lines += ["", "Several outputs for one species:", ""]
+        lines += ["", "Outputs that mean one species, whose probabilities are added up:", ""]
         lines += [f"- {species}: {', '.join(names)}" for species, names in sorted(shared.items())]
     return "\n".join(lines)
 

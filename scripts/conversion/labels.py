@@ -18,10 +18,13 @@ SHARES = ("prior", "share", "count", "photos", "images")
 
 @dataclass(frozen=True)
 class Labels:
-    """`rows`: of labels.csv in the order of the outputs. `unmapped`: names that the table of taxa has not.
-    `shared`: taxa that several outputs mean, with the names that these keep."""
+    """`rows`: of labels.csv, one for each species. `names`: of the outputs, as the file has them but for their
+    form, and `taxon_of` the row of each. `unmapped`: names that the table of taxa has not. `shared`: species that
+    several outputs mean, with the names of these."""
 
     rows: list[dict[str, str]]
+    names: tuple[str, ...]
+    taxon_of: tuple[int, ...]
     unmapped: tuple[str, ...]
     shared: dict[str, tuple[str, ...]]
 
@@ -29,13 +32,20 @@ class Labels:
     def species(self) -> list[str]:
         return [row["scientific_name"] for row in self.rows]
 
+    def places(self) -> dict[str, int]:
+        """The row that each name means: the species' own, and those of its outputs."""
+        return dict(zip(self.names, self.taxon_of, strict=True)) | {
+            name: place for place, name in enumerate(self.species)
+        }
+
 
 def read(path: Path, outputs: int) -> Labels:
     """The labels of a file with one name for each output: a CSV file with a column of scientific names, or lines.
 
     Names get the form of the table of taxa (`abutilon_theophrasti` → `Abutilon theophrasti`; an accepted name for a
-    synonym), and genus, family, common names and codes from it. Raises Refused when their number is not that of the
-    outputs, or a name is empty or occurs twice.
+    synonym), and genus, family, common names and codes from it. Outputs whose names are synonyms of one another
+    become one species. Raises Refused when their number is not that of the outputs, or a name is empty or occurs
+    twice.
     """
     names = [normalised(name) for name in given(path)]
     empty = [str(i) for i, name in enumerate(names) if not name]
@@ -49,16 +59,22 @@ def read(path: Path, outputs: int) -> Labels:
     if twice:
         raise Refused(f"{path.name} has these names more than once: {', '.join(twice[:20])}.")
     resolved = taxa.resolve(names)
-    keep = {name for several in resolved.shared.values() for name in several}
-    rows = []
-    for index, (name, taxon) in enumerate(zip(names, resolved.taxa, strict=True)):
-        row = dict.fromkeys(COLUMNS, "") | {"index": str(index), "scientific_name": name}
+    rows: list[dict[str, str]] = []
+    taxon_of: list[int] = []
+    place: dict[str, int] = {}
+    for name, taxon in zip(names, resolved.taxa, strict=True):
+        species = taxon.species if taxon else name
+        if species in place:
+            taxon_of.append(place[species])
+            continue
+        place[species] = len(rows)
+        taxon_of.append(len(rows))
+        row = dict.fromkeys(COLUMNS, "") | {"index": str(len(rows)), "scientific_name": species}
         genus = name.removeprefix("× ").split(" ")[0]
         if taxon is None:
             row |= {"genus": genus, "family": taxa.family_of(genus)}
         else:
             row |= {
-                "scientific_name": name if name in keep else taxon.species,
                 "genus": taxon.genus,
                 "family": taxon.family,
                 "common_name_en": taxon.en,
@@ -67,7 +83,7 @@ def read(path: Path, outputs: int) -> Labels:
                 "gbif": taxon.gbif,
             }
         rows.append(row)
-    return Labels(rows, resolved.unmapped, resolved.shared)
+    return Labels(rows, tuple(names), tuple(taxon_of), resolved.unmapped, resolved.shared)
 
 
 def normalised(name: str) -> str:

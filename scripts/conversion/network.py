@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import nn
 
-from scripts.conversion import Refused, layouts, place
+from scripts.conversion import Refused, layouts, place, pooling
 from scripts.conversion.backbones import timm
 from scripts.conversion.layouts import Layout
 from scripts.conversion.place import Head, PlaceRule
@@ -257,13 +258,19 @@ def _published_size(architecture: str) -> int:
 
 
 class Network(nn.Module):
-    """What is exported: `image` (and `place`, degrees) to `logits` and `embedding`, the image's features."""
+    """What is exported: `image` (and `place`, degrees) to `logits` and `embedding`, the image's features.
 
-    def __init__(self, filled: Filled, rule: PlaceRule | None = None) -> None:
+    `taxon_of`: the species of each output; where several mean one, the logits are those of the species.
+    """
+
+    def __init__(
+        self, filled: Filled, rule: PlaceRule | None = None, taxon_of: Sequence[int] | None = None
+    ) -> None:
         super().__init__()
         self.backbone = filled.backbone
         self.head = _linear(filled.head.linear)
         self.place = Place(filled.head, rule or PlaceRule("degrees")) if filled.head.coordinates else None
+        self.pool = pooling.Pool(taxon_of) if taxon_of and pooling.is_needed(taxon_of) else nn.Identity()
         self.eval()
 
     def forward(
@@ -271,10 +278,11 @@ class Network(nn.Module):
     ) -> tuple[torch.Tensor, torch.Tensor]:
         embedding = self.backbone(image)
         if self.place is None:
-            return self.head(embedding), embedding
+            return self.pool(self.head(embedding)), embedding
         assert place is not None
         parts = [embedding, self.place(place)]
-        return self.head(torch.cat(parts[::-1] if self.place.first else parts, 1)), embedding
+        features = torch.cat(parts[::-1] if self.place.first else parts, 1)
+        return self.pool(self.head(features)), embedding
 
 
 class Place(nn.Module):

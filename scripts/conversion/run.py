@@ -27,6 +27,7 @@ from scripts.conversion import (
     parity,
     photos,
     place,
+    pooling,
     quantise,
     reference,
     source,
@@ -65,21 +66,23 @@ def convert(arguments: argparse.Namespace, say: Callable[[str], None] = print) -
     for line in said:
         say(line)
     names = labels.read(arguments.labels, filled.classes)
-    shares = labels.prior(arguments.prior, filled.classes)
+    shares = pooling.summed(labels.prior(arguments.prior, filled.classes), names.taxon_of)
     if names.unmapped:
         say(
             f"{len(names.unmapped)} of {filled.classes} names are not in the table of taxa; see the model card"
         )
     if names.shared:
-        say(f"{len(names.shared)} species have several outputs; see the model card")
+        say(f"{len(names.shared)} species have several outputs, which become one; see the model card")
     labelled = None
     if arguments.calibration is not None:
-        given = [labels.normalised(name) for name in labels.given(arguments.labels)]
-        labelled = calibrate.find(arguments.calibration, names.species, given)
+        labelled = calibrate.find(arguments.calibration, names.places())
         if labelled.skipped:
             say(f"not the model's species: {', '.join(labelled.skipped)}")
 
     document = _document(arguments, filled, found, inatag=inatag)
+    document["classes"] = len(names.rows)
+    if pooling.is_needed(names.taxon_of):
+        document["taxon_of"] = list(names.taxon_of)  # so that the checkpoint can be taught further
     document |= {"prior": shares, "checkpoint": _checkpoint(found, said)}
     document["assumed"] += [line for line in said if "assumed" in line]
     if rule is not None:
@@ -98,12 +101,12 @@ def convert(arguments: argparse.Namespace, say: Callable[[str], None] = print) -
     )
 
     of_source = reference.of(filled, merged.base, merged.pairs, rule)
-    expected = parity.by_reference(of_source, fed)
+    expected = pooling.pooled(parity.by_reference(of_source, fed), names.taxon_of)
     title = of_source.title
     del of_source, merged, tensors
     with folder.staged(arguments.output, replace=arguments.replace) as made, _scratch(made) as scratch:
         graph = scratch / "float32.onnx"
-        export.write(network.Network(filled, rule), document["input_size"][0], graph)
+        export.write(network.Network(filled, rule, names.taxon_of), document["input_size"][0], graph)
         exact = parity.difference(expected, parity.by_graph(graph, fed))
         say(_parity_line("float32 graph", exact))
         # Written so that NaN fails too.
@@ -137,7 +140,7 @@ def convert(arguments: argparse.Namespace, say: Callable[[str], None] = print) -
             made, document, [*shipped.files, "labels.csv"], card.text(document, names.unmapped, names.shared)
         )
         _load(made)
-    say(f"{arguments.output}: {filled.classes} species, {_megabytes(arguments.output):.1f} MB")
+    say(f"{arguments.output}: {len(names.rows)} species, {_megabytes(arguments.output):.1f} MB")
     return Path(arguments.output)
 
 
@@ -225,7 +228,6 @@ def _document(
         "licence": licence,
         "source": arguments.source or found.origin,
         "architecture": filled.architecture.name,
-        "classes": filled.classes,
         "input_size": [size, size],
         "mean": list(mean),
         "std": list(std),

@@ -16,6 +16,7 @@ torch = pytest.importorskip("torch")
 import onnx  # noqa: E402
 
 from lib import classifier  # noqa: E402
+from lib.classifier import figures  # noqa: E402
 from lib.classifier import folder as model_folder  # noqa: E402
 from lib.classifier.model import Classifier  # noqa: E402
 from scripts import convert_model  # noqa: E402
@@ -377,6 +378,34 @@ def test_a_full_disk_and_a_keypress_are_told_without_a_trace(
         assert tree() == before
 
 
+def test_outputs_that_mean_one_species_are_served_as_one(run: Run) -> None:
+    net = small()
+    names = [*NAMES[:-2], "stellaria_nemorum", "persicaria_maculosa"]
+    names[0] = "polygonum_persicaria"
+    Path("labels.txt").write_text("\n".join(names) + "\n", encoding="utf-8")
+    Path("prior.txt").write_text("\n".join("3" if i == 0 else "1" for i in range(11)), encoding="utf-8")
+    code, said, wrong = run(
+        "weeds.pth", "--output", "out", "--input-size", "64", "--quantise", "none", "--prior", "prior.txt"
+    )
+    assert (code, wrong) == (0, "")
+    assert "1 species have several outputs, which become one" in said
+    model = Classifier(Path("out"))
+    assert [taxon.species for taxon in model.labels].count("Persicaria maculosa") == 1
+    assert (len(model.labels), model.card["classes"], model.labels[0].species) == (
+        10,
+        10,
+        "Persicaria maculosa",
+    )
+    assert model.prior[0] == pytest.approx(4 / 13)
+    assert model.card["taxon_of"] == [*range(10), 0]
+    images = photos.made(3, seed=9)
+    of_outputs = figures.softmax(by_source(net, images, model))
+    of_species = figures.softmax(by_server(model, images))
+    assert of_species[:, 0] == pytest.approx(of_outputs[:, 0] + of_outputs[:, 10], abs=1e-4)
+    assert of_species[:, 1:] == pytest.approx(of_outputs[:, 1:10], abs=1e-4)
+    assert "polygonum persicaria" in Path("out/MODEL_CARD.md").read_text(encoding="utf-8").lower()
+
+
 def test_a_wrong_number_of_labels_writes_nothing(run: Run) -> None:
     small()
     Path("labels.txt").write_text("\n".join(NAMES[:-1]))
@@ -431,7 +460,6 @@ def test_the_temperature_is_fitted_on_labelled_photos_of_the_models_species(run:
         + [3] * len(list((labelled / "zea_mays").iterdir()))
     )
     logits = by_source(net, [photos.opened(path) for path in paths], model)
-    from lib.classifier import figures
     from scripts.training import measure
 
     temperature = measure.fit_temperature(logits[::2], truth[::2])

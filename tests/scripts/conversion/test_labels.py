@@ -84,13 +84,18 @@ def test_a_missing_file_and_another_encoding_are_refused(tmp_path: Path) -> None
         labels.read(tmp_path / "x.txt", 1)
 
 
-def test_two_names_of_one_plant_keep_their_own_and_are_told(tmp_path: Path) -> None:
+def test_two_names_of_one_plant_become_one_species(tmp_path: Path) -> None:
     from lib import taxa
 
     taxon = next(t for t in taxa.table() if t.synonyms)
-    read = labels.read(file(tmp_path, f"{taxon.species}\n{taxon.synonyms[0]}\n"), 2)
-    assert read.species == [taxon.species, labels.normalised(taxon.synonyms[0])]
-    assert list(read.shared) == [taxon.species]
+    synonym = labels.normalised(taxon.synonyms[0])
+    read = labels.read(file(tmp_path, f"{synonym}\nZea mays\n{taxon.species}\n"), 3)
+    assert read.species == [taxon.species, "Zea mays"]
+    assert read.taxon_of == (0, 1, 0)
+    assert read.shared == {taxon.species: (synonym, taxon.species)}
+    assert read.places() == {synonym: 0, taxon.species: 0, "Zea mays": 1}
+    labels.write(read, tmp_path / "labels.csv")
+    assert [each.species for each in taxonomy.read_labels(tmp_path / "labels.csv")] == read.species
     alone = labels.read(file(tmp_path, f"{taxon.synonyms[0]}\n"), 1)
     assert alone.species == [taxon.species]
 
