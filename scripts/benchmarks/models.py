@@ -80,7 +80,7 @@ def describe(found: dict[str, Any]) -> str:
         "Memory in MB. Alone: one process that only classifies, one core; file = of it mapped from files, which "
         "the system may drop. Served: gunicorn's master and worker after 20 photos of 12 megapixels one by one, "
         "and their highest (PSS). Agreement: the same likeliest class as float32; ΔP: largest difference of a "
-        "probability.",
+        "probability among the photos' species.",
         "",
         "| model | weights | file | load ms | ms/photo (CPU) | alone: RSS (file, peak) | served: PSS (peak) "
         "| agreement | ΔP |",
