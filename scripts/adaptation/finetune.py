@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from lib.classifier.folder import Card
 from scripts.adaptation import head, lora, split
 from scripts.adaptation.asking import Answers, Model
 from scripts.adaptation.photos import OwnPhoto, picture
-from scripts.conversion import Refused, export, network, offline, parity, quantise, source
+from scripts.conversion import Refused, export, network, offline, parity, pooling, quantise, source
 from scripts.conversion import lora as unmerged
 from scripts.conversion.place import PlaceRule
 from scripts.training.augment import augment
@@ -32,9 +32,14 @@ CALIBRATING_PHOTOS = 64
 
 
 class Head(nn.Module):
-    """A linear head (K + new outputs) that stays as it is, and changes of some classes, which are learned."""
+    """A linear head (K + new outputs) that stays as it is, and changes of some classes, which are learned.
 
-    def __init__(self, old: nn.Linear, start: head.Head, features: slice) -> None:
+    `taxon_of`: the class of each of the K outputs, where several mean one; changes are those of classes.
+    """
+
+    def __init__(
+        self, old: nn.Linear, start: head.Head, features: slice, taxon_of: Sequence[int] | None = None
+    ) -> None:
         super().__init__()
         wide = nn.Linear(old.in_features, old.out_features + start.added)
         change = nn.Linear(old.in_features, len(start.changed))
@@ -46,13 +51,19 @@ class Head(nn.Module):
             change.weight[:, features] = torch.from_numpy(start.weights).float()
             change.bias.copy_(torch.from_numpy(start.intercepts))
         self.wide, self.change = wide.requires_grad_(False), change
+        self.pool: nn.Module = nn.Identity()
+        if taxon_of:
+            classes = max(taxon_of) + 1
+            self.pool = pooling.Pool([*taxon_of, *range(classes, classes + start.added)])
         self.register_buffer("changed", torch.from_numpy(start.changed))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.wide(x).index_add(1, self.changed, self.change(x))
+        return self.pool(self.wide(x)).index_add(1, self.changed, self.change(x))
 
-    def merged(self) -> nn.Linear:
-        """One plain layer that answers the same."""
+    def merged(self) -> nn.Module:
+        """One plain layer that answers the same; where outputs are pooled there is none, and this one stays."""
+        if not isinstance(self.pool, nn.Identity):
+            return self
         layer = copy.deepcopy(self.wide)
         with torch.no_grad():
             layer.weight.index_add_(0, self.changed, self.change.weight)
@@ -87,7 +98,9 @@ def learn(wish: Wish, old: Model, task: Task, made: Path) -> Learned:
     place_first = net.place is not None and net.place.first
     width = len(start.weights[0])
     taken = net.head.in_features
-    net.head = Head(net.head, start, slice(taken - width, taken) if place_first else slice(0, width))
+    features = slice(taken - width, taken) if place_first else slice(0, width)
+    net.head = Head(net.head, start, features, old.card.raw.get("taxon_of"))
+    net.pool = nn.Identity()  # the new head does it
     net.to(device)
     best, losses = train(
         net,
@@ -150,7 +163,8 @@ def loaded(wish: Wish, old: Model) -> network.Network:
         if not named:
             raise
         filled = network.fill(merged.weights, str(named), old.card.input_height)
-    if filled.classes != len(old.labels):
+    taxon_of = old.card.raw.get("taxon_of") or list(range(filled.classes))
+    if len(taxon_of) != filled.classes or len(set(taxon_of)) != len(old.labels):
         raise Refused(
             f"{found.origin} has {filled.classes} outputs and {old.card.name} names {len(old.labels)} species: "
             "start from the model that was converted from it."
@@ -161,7 +175,7 @@ def loaded(wish: Wish, old: Model) -> network.Network:
         rule = PlaceRule(
             block["scale"], block["activation"], block["activated_end"], block["order"] == "place-first"
         )
-    return network.Network(filled, rule)
+    return network.Network(filled, rule, taxon_of)
 
 
 class Reader:

@@ -18,7 +18,8 @@ from tests.scripts.conversion import checkpoints  # noqa: E402
 from tests.scripts.own_photos import folder_of, make_set  # noqa: E402
 
 pytestmark = pytest.mark.torch
-KNOWN = ("Beta vulgaris", "Geranium pusillum", "Stellaria media", "Zea mays")
+KNOWN = ("Beta vulgaris", "Geranium pusillum", "Tripleurospermum inodorum", "Zea mays")
+SYNONYM = "Matricaria perforata"  # of the third
 NEW = "Sinapis arvensis"
 
 Run = Callable[..., tuple[int, str, str]]
@@ -92,19 +93,41 @@ def test_the_new_head_starts_from_what_was_learned_and_merges_to_one_layer() -> 
 
 
 @pytest.fixture
-def converted(run_main: Callable[..., Run], tmp_path: Path) -> tuple[Path, Path]:
+def names() -> tuple[str, ...]:
+    """Of the checkpoint's outputs."""
+    return KNOWN
+
+
+@pytest.fixture
+def converted(run_main: Callable[..., Run], tmp_path: Path, names: tuple[str, ...]) -> tuple[Path, Path]:
     """A checkpoint of a small Swin with random weights, and the model folder that it was converted to."""
     file = checkpoints.save(
-        checkpoints.small_swin(num_classes=len(KNOWN)).state_dict(), tmp_path / "small.pth"
+        checkpoints.small_swin(num_classes=len(names)).state_dict(), tmp_path / "small.pth"
     )
-    (tmp_path / "labels.csv").write_text("scientific_name\n" + "\n".join(KNOWN) + "\n")
+    (tmp_path / "labels.csv").write_text("scientific_name\n" + "\n".join(names) + "\n")
     arguments = (str(file), "--labels", str(tmp_path / "labels.csv"), "--output", str(tmp_path / "base"))
     code, out, err = run_main(convert_model.main)(*arguments, "--input-size", "64", "--threads", "1")
     assert code == 0, out + err
     return file, tmp_path / "base"
 
 
+def test_changes_of_a_species_come_after_its_outputs_are_made_one() -> None:
+    old = torch.nn.Linear(6, 4)
+    weights, intercepts = torch.randn(2, 6).double(), torch.randn(2).double()
+    start = head.Head(torch.tensor([1, 3]).numpy(), 1, weights.numpy(), intercepts.numpy(), 1.0, 1.0)
+    made = finetune.Head(old, start, slice(0, 6), [0, 1, 2, 1])
+    x = torch.randn(5, 6)
+    with torch.no_grad():
+        outputs = old(x)
+        expected = torch.cat([outputs[:, :3], outputs.mean(1, keepdim=True)], 1)
+        expected[:, 1] = torch.logsumexp(outputs[:, [1, 3]], 1)
+        expected[:, [1, 3]] += (x.double() @ weights.T + intercepts).float()
+        assert torch.allclose(made(x), expected, atol=1e-5)
+        assert torch.allclose(made.merged()(x), expected, atol=1e-5)
+
+
 @pytest.mark.photos
+@pytest.mark.parametrize("names", [KNOWN, (*KNOWN, SYNONYM)], ids=["a name each", "a synonym"])
 def test_a_checkpoint_is_fine_tuned_merged_and_served(
     converted: tuple[Path, Path],
     run_main: Callable[..., Run],
@@ -113,8 +136,8 @@ def test_a_checkpoint_is_fine_tuned_merged_and_served(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     file, base = converted
-    photos = {name: sorted((photos_dir / folder_of(name)).glob("*.jpg"))[:18] for name in (*KNOWN[:2], NEW)}
-    make_set(tmp_path / "set", photos, 6)
+    photos = {name: sorted((photos_dir / folder_of(name)).glob("*.jpg"))[:27] for name in (*KNOWN[:2], NEW)}
+    make_set(tmp_path / "set", photos, 9)
     kept: dict[str, object] = {}
     real = finetune.train
 
