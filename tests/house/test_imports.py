@@ -36,6 +36,7 @@ OWNERS = {
     "pythonjsonlogger": ("lib/observe.py",),
     "torch": (
         "scripts/adaptation/",
+        "scripts/benchmarks/",
         "scripts/conversion/",
         "scripts/train_classifier.py",
         "scripts/training/",
