@@ -172,8 +172,14 @@ class Intake:
             return _waiting(why, error.retry_after, error.kind)
         except classifier.Abandoned:
             return _waiting("The photo is kept. It is classified later, because nobody waited for it.", 1)
+        except MemoryError:
+            LOG.error("too little memory is left to classify photo %d", photo.id)
+            return _waiting("The photo is kept. It is classified when the server has memory to spare.", 60)
         except FileNotFoundError:
             LOG.error("the file of photo %d is missing", photo.id)
+            return _lost()
+        except OSError:  # a disk that hangs or refuses may come back, too
+            LOG.exception("the file of photo %d cannot be read", photo.id)
             return _lost()
         except Exception as error:
             LOG.exception("photo %d cannot be classified", photo.id)

@@ -130,7 +130,12 @@ def _text(value: object) -> str | None:
 
 
 def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value)
+    except OverflowError:  # JSON's numbers may have any number of digits
+        return None
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:

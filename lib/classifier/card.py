@@ -23,6 +23,8 @@ def read_card(model_dir: Path) -> Card:
         card = json.loads((model_dir / "model.json").read_text("utf-8"))
         with (model_dir / "labels.csv").open(encoding="utf-8") as lines:
             classes = sum(1 for line in lines if line.strip()) - 1
-        return Card(str(card["name"]), str(card["version"]), classes, (model_dir / "model.onnx").is_file())
-    except (OSError, ValueError, TypeError, KeyError):
+        name, version = str(card["name"]), str(card["version"])
+        (name + version).encode()  # JSON may hold halves of characters, which no reply can
+        return Card(name, version, classes, (model_dir / "model.onnx").is_file())
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return Card()

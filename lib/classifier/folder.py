@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lib.classifier import weights
+from lib.classifier import taxonomy, weights
 from lib.classifier.refusals import ModelUnavailable
 
 REQUIRED_FILES = ("model.onnx", "labels.csv")
@@ -68,7 +68,7 @@ def read(folder: Path) -> Card:
         raw = json.loads((folder / "model.json").read_text(encoding="utf-8"))
     except OSError:
         raise ModelUnavailable("the model folder has no readable model.json.") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ModelUnavailable("model.json is not valid JSON.") from None
     if not isinstance(raw, dict):
         raise ModelUnavailable("model.json must be an object.")
@@ -89,7 +89,7 @@ def parse(raw: dict[str, Any]) -> Card:
     digests = _object(raw, "sha256")
     place = _numbers(_object(raw, "place"), "default", 2, "place.default") if "place" in raw else None
     checks = {
-        "name": isinstance(raw.get("name"), str) and bool(raw.get("name")),
+        "name": bool(raw.get("name")) and taxonomy.is_name(raw["name"]),
         "version": isinstance(raw.get("version"), str),
         "input_size": all(side == int(side) and 16 <= side <= 2048 for side in size),
         "resize.short_side": short == int(short) and short > 0 and min(size) <= short,
@@ -182,9 +182,13 @@ def _object(raw: Mapping[str, Any], field: str) -> dict[str, Any]:
 
 def _number(raw: Mapping[str, Any], field: str, name: str | None = None) -> float:
     value = raw.get(field)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    try:
+        number = math.nan if isinstance(value, bool) or not isinstance(value, int | float) else float(value)
+    except OverflowError:  # JSON's numbers may have any number of digits
+        number = math.nan
+    if not math.isfinite(number):
         raise ModelUnavailable(f"model.json: {name or field} is missing or not usable.")
-    return float(value)
+    return number
 
 
 def _numbers(

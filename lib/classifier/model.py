@@ -124,7 +124,15 @@ class Classifier:
         self, tensor: np.ndarray, place: tuple[float, float] | None = None
     ) -> tuple[np.ndarray, np.ndarray | None]:
         """Logits (K,) and embedding (D,) or None of one prepared photo, taken at `place` (degrees)."""
-        outputs = self._session.run(self._outputs, self._feed(tensor, place))
+        try:
+            outputs = self._session.run(self._outputs, self._feed(tensor, place))
+        except Exception as error:
+            # The runtime has no error of its own for it.
+            if "Failed to allocate memory" in str(error) or "bad_alloc" in str(error):
+                raise MemoryError from None
+            raise
+        if not all(np.isfinite(output).all() for output in outputs):
+            raise ArithmeticError("the model's answer is not finite")
         return outputs[0][0], outputs[1][0] if len(outputs) > 1 else None
 
     def _feed(self, tensor: np.ndarray, place: tuple[float, float] | None = None) -> dict[str, np.ndarray]:
@@ -157,6 +165,8 @@ class Classifier:
             raise ModelUnavailable(
                 f"model.onnx does not give 1 x {classes} logits, one for each row of labels.csv."
             )
+        if not all(np.isfinite(output).all() for output in found):
+            raise ModelUnavailable("model.onnx gives an answer that is not finite.")
         if len(self.prior) != classes:
             raise ModelUnavailable(
                 f"model.json: prior must hold {classes} numbers, one for each row of labels.csv."

@@ -12,6 +12,7 @@ from pathlib import Path
 from lib.classifier.refusals import ModelUnavailable
 
 UNKNOWN = "unknown"
+LONGEST_NAME = 200  # characters: a photo is stored with the names of its model and its plant
 COLUMNS = ("index", "scientific_name", "genus", "family", "common_name_en", "common_name_ja", "eppo", "gbif")
 
 
@@ -51,6 +52,17 @@ class Label:
     confidence: float
 
 
+def is_name(text: object) -> bool:
+    """Whether a model or a taxon can be called so: text that databases keep, at most 200 characters."""
+    if not isinstance(text, str) or len(text) > LONGEST_NAME or "\0" in text:
+        return False
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half a character, as JSON may hold it
+        return False
+    return True
+
+
 def read_labels(path: Path) -> tuple[Taxon, ...]:
     """The taxa of a `labels.csv` in the order of the model's outputs.
 
@@ -73,6 +85,10 @@ def read_labels(path: Path) -> tuple[Taxon, ...]:
             raise ModelUnavailable(f"labels.csv, row {position + 1}: the index must be {position}.")
         if not cells["scientific_name"]:
             raise ModelUnavailable(f"labels.csv, row {position + 1}: the scientific name is empty.")
+        if not all(map(is_name, cells.values())):
+            raise ModelUnavailable(
+                f"labels.csv, row {position + 1}: a name is longer than {LONGEST_NAME} characters, or no text."
+            )
         taxa.append(
             Taxon(
                 species=cells["scientific_name"],

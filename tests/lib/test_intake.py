@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from datetime import date
 from io import BytesIO
@@ -116,6 +117,34 @@ def test_a_photo_whose_file_is_missing_waits_for_its_file(intake: Intake, mine: 
     assert problem.kind == "file-missing"
     kept.with_suffix(".away").rename(kept)
     assert intake.classify(photo) is None
+
+
+def test_a_photo_that_cannot_be_read_or_finds_no_memory_is_not_given_up(
+    intake: Intake, mine: UserStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither says anything of the photo, and both pass."""
+    real = classifier.get(STARTER_MODEL).classify
+
+    def full(*_: object, **__: object) -> classifier.Classification:
+        raise MemoryError
+
+    def broken(path: str) -> None:
+        raise OSError(errno.EIO, "the disk hangs")
+
+    monkeypatch.setattr(classifier.get(STARTER_MODEL).__class__, "classify", full)
+    (outcome,) = send(intake, picture(1)).outcomes
+    assert outcome.waits
+    assert outcome.photo is not None
+    monkeypatch.setattr(
+        classifier.get(STARTER_MODEL).__class__, "classify", lambda self, *a, **n: real(*a, **n)
+    )
+    with monkeypatch.context() as hanging:
+        hanging.setattr(intake.files, "open", broken)
+        problem = intake.classify(outcome.photo)
+    assert problem is not None
+    assert problem.kind == "file-missing"
+    assert not mine.photo(outcome.photo.id).is_processed
+    assert intake.classify(outcome.photo) is None
 
 
 def test_a_photo_that_waited_is_held_to_the_list_of_its_session(intake: Intake, mine: UserStore) -> None:

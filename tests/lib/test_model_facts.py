@@ -69,6 +69,8 @@ def test_values_of_the_wrong_kind_are_left_out(folder: Path) -> None:
     facts = known_model(folder).facts
     assert (facts.name, facts.licence, facts.temperature, facts.source) == (None, None, None, None)
     assert len(facts.attribution or "") == 2000
+    change(folder, "model.json", temperature=10**400)
+    assert known_model(folder).facts.temperature is None
 
 
 def test_a_folder_that_is_not_there_says_nothing(tmp_path: Path) -> None:

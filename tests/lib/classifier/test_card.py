@@ -20,7 +20,9 @@ def test_a_folder_without_its_graph_is_not_available(make_folder: MakeFolder) ->
     assert read_card(path) == Card("mean-colour", "1", 4, False)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", "\x00"])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", "\x00", "[" * 100_000, '{"name": "\\ud800", "version": "1"}']
+)
 def test_an_unreadable_card_is_an_empty_one(make_folder: MakeFolder, text: str) -> None:
     path = make_folder()
     (path / "model.json").write_text(text)

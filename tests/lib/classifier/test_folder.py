@@ -28,7 +28,7 @@ def test_a_missing_folder_names_the_setting(tmp_path: Path) -> None:
         folder.read(tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", '"text"', "\x00"])
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '"text"', "\x00", "[" * 100_000])
 def test_a_card_that_is_no_object_is_refused(make_folder: MakeFolder, text: str) -> None:
     path = make_folder()
     (path / "model.json").write_text(text)
@@ -59,6 +59,9 @@ def test_one_changed_byte_is_found(make_folder: MakeFolder, name: str) -> None:
     [
         ("name", ""),
         ("name", 3),
+        ("name", "n" * 201),
+        ("name", "half \ud800"),
+        ("name", "nul \0"),
         ("version", None),
         ("input_size", [32]),
         ("input_size", [32.5, 32]),
@@ -70,6 +73,7 @@ def test_one_changed_byte_is_found(make_folder: MakeFolder, name: str) -> None:
         ("temperature", 0),
         ("temperature", True),
         ("temperature", None),
+        ("temperature", 10**400),
         ("prior", [0.5, 0.2, 0.2, 0.2]),
         ("prior", [1.0, 0.0, 0.0, 0.0]),
         ("prior", []),

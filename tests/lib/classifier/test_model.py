@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from onnx import helper, numpy_helper
 from PIL import Image
 
 from lib import classifier
@@ -244,6 +245,7 @@ def test_entropy_counts_the_missing_mass_as_an_outcome() -> None:
     [
         ({"onnx_options": {"weights": WEIGHTS[:, :3]}}, "1 x 4 logits"),
         ({"prior": [0.5, 0.5]}, "prior must hold 4 numbers"),
+        ({"onnx_options": {"weights": WEIGHTS * np.nan}}, "not finite"),
         ({"input_size": [32, 24], "onnx_options": {"size": 32}}, "does not run on an image"),
     ],
 )
@@ -252,6 +254,34 @@ def test_a_graph_that_does_not_fit_its_card_is_refused(
 ) -> None:
     with pytest.raises(ModelUnavailable, match=reason):
         Classifier(make_folder(**options))
+
+
+def test_an_answer_that_is_not_finite_is_none(make_folder: MakeFolder) -> None:
+    """It could not be stored, and a day's figures would be made of it."""
+    model = Classifier(make_folder(onnx_options={"weights": np.full_like(WEIGHTS, 3e38)}))
+    with pytest.raises(ArithmeticError):
+        model.classify(Image.new("RGB", (90, 60), (255, 255, 255)))
+
+
+def test_memory_that_the_runtime_does_not_get_is_told_from_other_failures(
+    make_folder: MakeFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The graph asks for more room than any processor can address."""
+    path = make_folder()
+    graph = onnx.load(path / "model.onnx")
+    graph.graph.node.extend(
+        [
+            helper.make_node("ConstantOfShape", ["size"], ["room"]),
+            helper.make_node("ReduceMax", ["room"], ["highest"], keepdims=0),
+            helper.make_node("Add", ["logits of colour", "highest"], ["logits"]),
+        ]
+    )
+    graph.graph.node[2].output[0] = "logits of colour"
+    graph.graph.initializer.append(numpy_helper.from_array(np.array([10**15]), "size"))
+    onnx.save(graph, path / "model.onnx")
+    monkeypatch.setattr(Classifier, "_check_shapes", lambda self: ["logits"])  # which runs it, too
+    with pytest.raises(MemoryError):
+        Classifier(write_again(path)).classify(BLUE)
 
 
 def test_a_file_that_is_no_model_is_refused(make_folder: MakeFolder) -> None:

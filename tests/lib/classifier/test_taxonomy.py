@@ -149,6 +149,8 @@ def test_labels_are_read_in_the_order_of_the_outputs(tmp_path: Path) -> None:
         (["1,Zea mays,Zea,Poaceae,,,,"], ",".join(COLUMNS), "row 1: the index must be 0"),
         (["0,,Zea,Poaceae,,,,"], ",".join(COLUMNS), "row 1: the scientific name is empty"),
         (["0,Zea mays,,,,,,", "1,Zea mays,,,,,,"], ",".join(COLUMNS), "names a species twice"),
+        ([f"0,Zea {'m' * 200},,,,,,"], ",".join(COLUMNS), "row 1: a name is longer than 200 characters"),
+        (["0,Zea mays,Zea\0,,,,,"], ",".join(COLUMNS), "row 1: a name is longer .* or no text"),
         (["0,Zea mays"], "index,scientific_name", "no column genus, family"),
         (["0,Zea mays"], ",".join(COLUMNS), None),
     ],
