@@ -116,6 +116,11 @@ class Backlog:
             self._thread.start()
             self._running = True
 
+    def rouse(self) -> None:
+        """A photo was left waiting whose file is there: the next `start` works, however vain the last run was."""
+        with self._lock:
+            self._gave_up = float("-inf")
+
     def _run(self) -> None:
         while True:
             self._work_off()

@@ -118,6 +118,8 @@ class Services:
         """A photo was left waiting: look when this request is over, however short ago the last look was."""
         with self._lock:
             self._looked = float("-inf")
+            if self._backlog is not None:
+                self._backlog.rouse()
 
     def look_for_waiting_work(self) -> None:
         """Start the backlog when photos or days wait; asks the database at most once a minute, or when photos are

@@ -159,6 +159,9 @@ def test_a_run_in_vain_is_not_repeated_for_an_hour(
     assert start() == 2
     now[0] = 5.0  # the clock jumped back: a machine that slept must not wait for ever
     assert start() == 3
+    assert start() == 3
+    works.rouse()  # a photo with a file was left waiting
+    assert start() == 4
 
 
 def test_what_waits_is_counted(

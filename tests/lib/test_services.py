@@ -191,10 +191,13 @@ class TestWaitingWork:
     ) -> None:
         with_database.look_for_waiting_work()
         monkeypatch.setattr(DatabaseStore, "unprocessed", lambda self, limit: ["something"])
+        roused: list[int] = []
+        monkeypatch.setattr(with_database.backlog, "rouse", lambda: roused.append(1))
         with_database.work_waits()
         with_database.look_for_waiting_work()
         with_database.look_for_waiting_work()
         assert started == ["started"]
+        assert roused == [1]  # though the last run may have been in vain
 
     def test_a_clock_that_jumped_back_does_not_stop_it(
         self, with_database: Services, started: list[str], clock: list[float], monkeypatch: pytest.MonkeyPatch
