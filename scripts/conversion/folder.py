@@ -20,12 +20,45 @@ INATAG_NOTICE = (
 )
 
 
+# What model folders of all kinds hold beside the files that their model.json lists.
+KNOWN = {
+    "model.json",
+    "model.onnx",
+    "model.onnx.data",
+    "labels.csv",
+    "metrics.json",
+    "MODEL_CARD.md",
+    "BASE_MODEL_CARD.md",
+}
+
+
 def check(output: Path, *, replace: bool) -> None:
-    """Raises Refused when something is there already and may not be replaced."""
+    """Raises Refused when something is there already and may not be replaced: a model alone may, and only if asked.
+
+    The checkpoint may lie beside the model, or `output` be a person's folder of photos.
+    """
     if output.is_symlink() or (output.exists() and not output.is_dir()):
         raise Refused(f"{output}: there is something else than a folder.")
     if output.is_dir() and any(output.iterdir()) and not replace:
         raise Refused(f"{output} is not empty. Choose another folder, or say --replace.")
+    if output.is_dir():
+        known = KNOWN | _listed(output)
+        others = sorted(
+            path.name for path in output.iterdir() if path.name not in known or not path.is_file()
+        )
+        if others:
+            raise Refused(
+                f"{output} is not replaced, because it holds other things than a model: {', '.join(others[:5])}"
+                f"{' …' if len(others) > 5 else ''}. Choose another folder."
+            )
+
+
+def _listed(output: Path) -> set[str]:
+    """The files that a model folder lists."""
+    try:
+        return set(json.loads((output / "model.json").read_text("utf-8"))["sha256"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
 
 
 @contextlib.contextmanager

@@ -51,15 +51,30 @@ def test_a_folder_with_something_in_it_is_kept_unless_it_may_be_replaced(tmp_pat
     output = tmp_path / "model"
     output.mkdir()
     with folder.staged(output, replace=False) as made:  # an empty one may be there
-        (made / "a").write_text("old")
+        (made / "labels.csv").write_text("old")
     with pytest.raises(Refused, match="--replace"), folder.staged(output, replace=False):
         pytest.fail("must not begin")
     with pytest.raises(Refused):
         write(output, "half", replace=True, fail=Refused)
-    assert contents(tmp_path) == {"model/a": "old"}
+    assert contents(tmp_path) == {"model/labels.csv": "old"}
     with folder.staged(output, replace=True) as made:
         (made / "b").write_text("new")
-    assert contents(tmp_path) == {"model/b": "new"}
+        folder.describe(made, {}, ["b"], "card")
+    with folder.staged(output, replace=True) as made:  # what model.json lists is of the model
+        (made / "model.onnx").write_text("newest")
+    assert contents(tmp_path) == {"model/model.onnx": "newest"}
+
+
+@pytest.mark.parametrize("other", ["weeds.pth", "photos/a.jpg", "labels.csv/a.jpg"])
+def test_other_things_are_never_replaced(tmp_path: Path, other: str) -> None:
+    """The checkpoint itself, for instance, or all of a person's photos."""
+    output = tmp_path / "model"
+    (output / other).parent.mkdir(parents=True, exist_ok=True)
+    (output / other).write_text("theirs")
+    (output / "model.json").write_text("{}")
+    with pytest.raises(Refused, match=f"other things than a model: {Path(other).parts[0]}"):
+        write(output, "new", replace=True)
+    assert contents(output) == {other: "theirs", "model.json": "{}"}
 
 
 def test_what_came_in_the_meantime_is_not_overwritten(tmp_path: Path) -> None:
