@@ -21,6 +21,7 @@ DEFAULT_ALPHA = 32.0
 PART = re.compile(
     r"(?P<module>.+?)\.(?:lora\w*\.(?:lora_)?|lora_)(?P<side>A|B|a|b|down|up)(?:\.(?P<adapter>(?!weight$)[^.]+))?(?:\.weight)?"
 )
+PEFT_PREFIX = "base_model.model."  # what PEFT puts before the names that its patterns are written for
 DOWN = ("A", "a", "down")
 SAVED = re.compile(r"(?P<module>.+)\.modules_to_save\.(?P<adapter>[^.]+)\.(?P<rest>[^.].*)")
 ORIGINAL = ".original_module."
@@ -198,15 +199,28 @@ def _scale(
         if name in stored:
             return stored[name] / divisor, f"the file's own {name}"
     if "lora_alpha" in adapter:
-        alpha = float(adapter["lora_alpha"])
-        for pattern, special in (adapter.get("alpha_pattern") or {}).items():
-            if re.fullmatch(rf"(.*\.)?({pattern})", module):
-                alpha = float(special)
+        alpha = _configured(adapter, module.removeprefix(PEFT_PREFIX))
         return alpha / divisor, f"alpha {alpha:g} from adapter_config.json"
     return (
         DEFAULT_ALPHA / divisor,
         f"alpha {DEFAULT_ALPHA:g} assumed; the file does not tell, --lora-alpha does",
     )
+
+
+def _configured(adapter: dict[str, Any], module: str) -> float:
+    """The alpha that adapter_config.json gives a layer: as PEFT does, the first pattern that fits counts."""
+    try:
+        found = adapter["lora_alpha"]
+        for pattern, special in (adapter.get("alpha_pattern") or {}).items():
+            if re.fullmatch(rf"(.*\.)?({pattern})", module):
+                found = special
+                break
+        alpha = float(found)
+    except (AttributeError, TypeError, ValueError, re.error):
+        raise Refused("adapter_config.json: lora_alpha or alpha_pattern cannot be read.") from None
+    if not math.isfinite(alpha):
+        raise Refused("adapter_config.json: lora_alpha or alpha_pattern is no finite number.")
+    return alpha
 
 
 def _refuse_other_kinds(adapter: dict[str, Any]) -> None:

@@ -135,6 +135,34 @@ def test_patterns_and_rank_stabilised_factors_of_the_config(tmp_path: Path) -> N
     assert "rank 4, 9, factor 1, 16 " in " ".join(said)
 
 
+def test_the_first_pattern_that_fits_counts(tmp_path: Path) -> None:
+    own = peft_of(
+        checkpoints.small_swin(),
+        ["qkv"],
+        r=2,
+        alpha_pattern={"^layers.0.blocks.0.attn.qkv": 6, "layers.0.*qkv": 10, "qkv": 14},
+    )
+    own.peft_config["default"].save_pretrained(tmp_path)
+    _, said = check(own, tmp_path, size=checkpoints.SMALL_SIZE)
+    assert "factor 3, 5, 7 " in " ".join(said)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"lora_alpha": None},
+        {"lora_alpha": "much"},
+        {"lora_alpha": float("inf")},
+        {"lora_alpha": 8, "alpha_pattern": ["qkv"]},
+        {"lora_alpha": 8, "alpha_pattern": {"(": 3}},
+    ],
+)
+def test_a_config_that_cannot_be_read_is_refused(config: dict[str, object]) -> None:
+    weights = {"qkv.weight": torch.ones(3, 2), "qkv.lora_A": torch.ones(1, 2), "qkv.lora_B": torch.ones(3, 1)}
+    with pytest.raises(Refused, match=r"adapter_config\.json: lora_alpha"):
+        lora.merge(weights, config, None)
+
+
 class Parameters(nn.Linear):
     """As loralib: the weight of the layer itself, the matrices as parameters of it."""
 
