@@ -95,7 +95,7 @@ def test_weights_outside_the_folder_are_refused(make_folder: MakeFolder, tmp_pat
     described = json.loads((folder / "model.json").read_text())
     described["sha256"] = {name: digest(folder / name) for name in ("model.onnx", "labels.csv")}
     (folder / "model.json").write_text(json.dumps(described))
-    with pytest.raises(ModelUnavailable, match=r"keeps weights in '\.\./elsewhere\.data'"):
+    with pytest.raises(ModelUnavailable, match=r"keeps weights in 'elsewhere\.data'"):
         Classifier(folder)
     described["sha256"]["../elsewhere.data"] = digest(tmp_path / "elsewhere.data")
     (folder / "model.json").write_text(json.dumps(described))
