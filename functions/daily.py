@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 
-from lib.classifier.card import read_card
 from lib.dispatcher import Call
 from lib.operations import operation
-from lib.outputs.summaries import ModelInfo, summary
+from lib.outputs.models import Models
+from lib.outputs.summaries import summary
 from lib.problems import not_found
 from lib.scope import Identifier, check_session
 from lib.store.records import ProcessingRow
@@ -28,7 +28,8 @@ class Summary(msgspec.Struct):
     """The sections of SPEC section 8; `effort` is none, low or ok.
 
     `estimate`: units, unknown (expected units of no known species), too_few, expected_counts, draws of the labels,
-    and the same day by genus and family.
+    and the same day by genus and family. `model_info.version` is null where several versions of the model named the
+    day's photos, or where it was not recorded; `versions` lists each, null for not recorded.
     """
 
     date: str
@@ -55,9 +56,6 @@ def get(call: Call, path: Path, query: Query) -> Summary:
     if row is None:
         raise not_found(f"There are no photos of {path.date}.")
     processing = store.processing(path.date, query.session) or ProcessingRow(path.date)
-    card = read_card(call.settings.model_dir)
-    same = card.name is not None and card.name == row.model_name  # else the folder speaks of another model
-    model = ModelInfo(row.model_name, card.version if same else None, None, card.classes if same else None)
-    document = summary(row, processing, model)
+    document = summary(row, processing, Models(call.settings.model_dir).of_day(row, processing))
     known = {name: value for name, value in document.items() if name in Summary.__struct_fields__}
     return Summary(**known, effort=row.effort, sample=store.sample)

@@ -14,6 +14,7 @@ from lib.performance import Memory, ModelReport, Note
 from lib.scope import Identifier, check_session
 
 ModelName = Annotated[str, msgspec.Meta(max_length=200, description="The name of one model.")]
+Version = Annotated[str, msgspec.Meta(max_length=50, description="One version of it.")]
 
 VISITOR = "Sign in to see how good the model is on your own photos; visitors have none."
 FILE_MODE = "This server has no database, so that nobody can confirm photos on it: set DATABASE_URL."
@@ -22,10 +23,11 @@ ANOTHER_MODEL = "No photo that was confirmed has an answer of this model."
 
 
 class Query(msgspec.Struct):
-    """`session` and `model` restrict the report to one session and to one model."""
+    """`session`, `model` and `version` restrict the report to one session, one model and one version."""
 
     session: Identifier | None = None
     model: ModelName | None = None
+    version: Version | None = None
 
 
 class Confirmed(msgspec.Struct):
@@ -36,7 +38,8 @@ class Confirmed(msgspec.Struct):
 
 
 class Performance(msgspec.Struct):
-    """`model` is that of MODEL_DIR; `models` are those that looked at confirmed photos, the newest first.
+    """`model` is that of MODEL_DIR; `models` are those that looked at confirmed photos, each version
+    by itself, the newest first.
 
     `hint` says what to do where there is nothing to show. `memory` is the serving
     process's; null for visitors.
@@ -57,7 +60,7 @@ def get(call: Call, query: Query) -> Performance:
     store = call.store
     check_session(store, query.session)
     found = performance.report_of(store, call.settings.model_dir, query.session)
-    asked = performance.only(found, query.model)
+    asked = performance.only(found, query.model, query.version)
     visitor = call.identity.user is None
     return Performance(
         session=query.session,

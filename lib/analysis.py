@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime
 from typing import Any, Protocol
 
+from lib import model_versions
 from lib.diversity.day_columns import day_columns
 from lib.diversity.day_estimate import estimate_day
 from lib.photos.duplicates import Item, Membership, cluster
@@ -208,8 +209,10 @@ def _inputs(photo: Photo) -> dict[str, Any]:
                 for each in prediction.predictions
             ],
         }
-        # Only here, so that days without a list keep the digest that they had before there were lists.
-        | ({"region": prediction.region, "prior_mass": prediction.prior_mass} if prediction.masked else {}),
+        # Only here, so that days without a list, or without a version on record, keep the digest that they had
+        # before there were any.
+        | ({"region": prediction.region, "prior_mass": prediction.prior_mass} if prediction.masked else {})
+        | ({} if prediction.model_version is None else {"version": prediction.model_version}),
     }
 
 
@@ -272,7 +275,7 @@ def _processing(row: DayRow, photos: Sequence[Photo], units: Sequence[Plant]) ->
             "mean_quality_score": _mean(
                 [photo.quality_score for photo in photos if photo.quality_score is not None]
             ),
-            "models": dict(sorted(Counter(prediction.model_name for prediction in predictions).items())),
+            **model_versions.counted(predictions),
             # How many photos which regional list limited; absent where none did.
             **({"regions": dict(sorted(masked.items()))} if masked else {}),
         },

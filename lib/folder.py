@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from lib import analysis, classifier
-from lib.classifier.card import read_card
+from lib.classifier.card import Card, read_card
+from lib.model_versions import ModelVersion, listed, named_by
 from lib.outputs import csvw, models, series, summaries, tables
 from lib.outputs.atomic import write_changed
 from lib.photo_cache import CACHE, PhotoCache, as_json, photo_of, read_cache
@@ -96,27 +97,31 @@ def analyse(
     all days, that earlier runs made of this folder and that no photo stands behind any more are removed.
     Raises ModelUnavailable, or OSError when a file cannot be written.
     """
-    model, digest = _model(recogniser.model_dir)
+    card, digest = _model(recogniser.model_dir)
+    known = models.Models(recogniser.model_dir)
     # What a photo is called depends on the list as well; without one the key is that of the time before lists.
     region = [] if recogniser.region is None else [stamp(recogniser.region)]
     key = [CACHE_VERSION, digest, timezone, *region, str(found.data_dir.resolve())]
     report = Report()
     analysed: list[tables.AnalysedDay] = []
+    named: set[ModelVersion] = set()
     for day, files in found.days.items():
         cache = PhotoCache(output_dir, day, key)
         try:
-            photos = _photos(day, files, cache, recogniser, timezone, report, progress)
+            photos = _photos(day, files, cache, recogniser, timezone, report, progress, card.version or None)
         finally:
             cache.save()  # also when stopped: what the model said is not asked for again
         if photos:
-            analysed.append(_write_day(output_dir, day, photos, model, report))
+            done, said = _write_day(output_dir, day, photos, str(card.name), known, report)
+            analysed.append(done)
+            named.update(said)
             cache.made_day = True
         elif cache.made_day:
             report.removed += _remove_day(output_dir, day)
             cache.made_day = False
         cache.save()
     _forget_days(output_dir, found, report)
-    _write_period(output_dir, analysed, _about(model), report)
+    _write_period(output_dir, analysed, _about(named), report)
     report.days = len(analysed)
     return report
 
@@ -129,8 +134,12 @@ def _photos(
     timezone: str,
     report: Report,
     progress: Callable[[int], Any],
+    version: str | None,
 ) -> list[Photo]:
-    """The photos of a day, numbered from 1 in the order of their names; each set of bytes once."""
+    """The photos of a day, numbered from 1 in the order of their names; each set of bytes once.
+
+    What the cache keeps is of this very model, so that `version` is that of photos kept before it was recorded.
+    """
     photos: list[Photo] = []
     seen: set[str] = set()
     for path in files:
@@ -149,6 +158,8 @@ def _photos(
             fresh = facts is None
             if facts is None:
                 facts = _look(data if data is not None else _read(path), path.name, day, recogniser, timezone)
+            elif "prediction" in facts:
+                facts["prediction"].setdefault("model_version", version)
         except OSError as error:
             report.refused.append((shown, f"it cannot be read: {error.strerror}"))
             progress(1)
@@ -194,9 +205,10 @@ def _look(data: bytes, name: str, day: date, recogniser: Recogniser, timezone: s
 
 
 def _write_day(
-    output_dir: Path, day: date, photos: list[Photo], model: summaries.ModelInfo, report: Report
-) -> tables.AnalysedDay:
-    row, processing, memberships = analysis.analyse_day(day, photos, model.name)
+    output_dir: Path, day: date, photos: list[Photo], model_name: str, known: models.Models, report: Report
+) -> tuple[tables.AnalysedDay, list[ModelVersion]]:
+    """Write the files of a day; the day as analysed, and the models that named its photos."""
+    row, processing, memberships = analysis.analyse_day(day, photos, model_name)
     row = replace(row, computed_at=datetime.now(UTC))
     clustered = [
         replace(
@@ -208,15 +220,15 @@ def _write_day(
         for photo, each in zip(photos, memberships, strict=True)
     ]
     done = tables.AnalysedDay(row, clustered)
-    report.written += summaries.write_summary(output_dir, row, processing, model)
-    about = _about(model)
-    report.written += tables.write_daily(output_dir, done, model, about)
-    report.written += tables.write_soft_voting(output_dir, done, about)
-    return done
+    named = named_by(row, processing)
+    report.written += summaries.write_summary(output_dir, row, processing, known.of_day(row, processing))
+    report.written += tables.write_daily(output_dir, done, known.info, _about(named))
+    report.written += tables.write_soft_voting(output_dir, done, _about(named))
+    return done, named
 
 
-def _about(model: summaries.ModelInfo) -> csvw.Provenance:
-    return csvw.Provenance(analysis.ANALYSIS_VERSION, [{"name": model.name, "version": model.version}])
+def _about(named: Iterable[ModelVersion]) -> csvw.Provenance:
+    return csvw.Provenance(analysis.ANALYSIS_VERSION, listed(named))
 
 
 def _write_period(
@@ -272,16 +284,15 @@ def _remove(path: Path) -> int:
     return 1
 
 
-def _model(model_dir: Path) -> tuple[summaries.ModelInfo, str]:
-    """What is said of the model, and the digest of its card, which holds those of all its files; loads nothing."""
+def _model(model_dir: Path) -> tuple[Card, str]:
+    """The model's card, and its digest, which holds those of all the model's files; loads nothing."""
     card = read_card(model_dir)
     if card.name is None or not card.available:
         raise classifier.ModelUnavailable(
             "the model folder lacks a readable model.json, labels.csv or model.onnx."
         )
     data = (model_dir / "model.json").read_bytes()
-    info = models.model_info(model_dir, card.name)
-    return info, hashlib.sha256(data).hexdigest()
+    return card, hashlib.sha256(data).hexdigest()
 
 
 def _read(path: Path) -> bytes:

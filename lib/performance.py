@@ -18,6 +18,7 @@ from lib.classifier import Taxon
 from lib.classifier.taxonomy import decide
 from lib.clusters import plants_in
 from lib.model_facts import KnownModel, known_model
+from lib.model_versions import ModelVersion
 from lib.store.records import NamedPhoto
 
 REPORTS_KEPT = 32
@@ -50,7 +51,7 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class ModelReport:
-    """One model on the photos that people named.
+    """One version of a model on the photos that people named; `model_version` is null where it was not recorded.
 
     The `photos` it looked at show `plants` (near-duplicates are one). Of these a person `confirmed` what the model
     said, `corrected` it, or named them without having seen its answer (`unseen`). `species_listed`: whether its
@@ -58,6 +59,7 @@ class ModelReport:
     """
 
     model_name: str
+    model_version: str | None
     photos: int
     plants: int
     confirmed: int
@@ -86,7 +88,7 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All models that looked at photos named by people, the newest first.
+    """All models that looked at photos named by people, each version by itself, the newest first.
 
     `photos` that people named; of these `unclassified` have no answer of any model.
     """
@@ -102,8 +104,8 @@ NOTES = {
     "anchoring": "Whoever confirms a name has read the model's answer first, which draws doubtful plants to it: "
     "`corrected` and `unseen` count the plants that were named otherwise.",
     "few": f"Fewer than {ENOUGH_PLANTS} plants: read the intervals rather than the values.",
-    "unlisted": "The folder of one of these models is not MODEL_DIR, so that its species are not known here: a "
-    "species that it does not have counts as its mistake.",
+    "unlisted": "One of these models is not the one in MODEL_DIR, or its version was not recorded, so that its "
+    "species are not known here: a species that it does not have counts as its mistake.",
     "masked": "Some answers were limited to a regional list, and no species beyond the list can be named then: "
     "`top_1_masked` and `top_1_unmasked` tell them apart.",
     "unseen": "Some photos were named before this model looked: if it was trained on them, its figures are too "
@@ -143,27 +145,32 @@ def report(named: Sequence[NamedPhoto], model: KnownModel) -> Report:
 
     `model` is that of MODEL_DIR, whose species are known.
     """
-    looks: dict[str, list[_Look]] = defaultdict(list)
-    newest: dict[str, datetime] = {}
+    looks: dict[ModelVersion, list[_Look]] = defaultdict(list)
+    newest: dict[ModelVersion, datetime] = {}
     photos = unclassified = 0
     for _, group in groupby(named, key=lambda each: each.id):
         rows = list(group)
         photos += 1
         unclassified += rows[0].model_name is None
         for look in _looks(rows):
-            name = str(look.row.model_name)
-            looks[name].append(look)
+            said_by = ModelVersion(str(look.row.model_name), look.row.model_version)
+            looks[said_by].append(look)
             if look.row.timestamp is not None:
-                newest[name] = max(newest.get(name, look.row.timestamp), look.row.timestamp)
-    order = sorted(looks, key=lambda name: (newest[name], name), reverse=True)
-    return Report(photos, unclassified, tuple(_model_report(name, looks[name], model) for name in order))
+                newest[said_by] = max(newest.get(said_by, look.row.timestamp), look.row.timestamp)
+    order = sorted(looks, key=lambda each: (newest[each], each.name, each.version or ""), reverse=True)
+    return Report(photos, unclassified, tuple(_model_report(each, looks[each], model) for each in order))
 
 
-def only(report: Report, model_name: str | None) -> Report:
-    """The report with one model alone; as it is when None is asked for."""
-    if model_name is None:
-        return report
-    return replace(report, models=tuple(each for each in report.models if each.model_name == model_name))
+def only(report: Report, model_name: str | None, version: str | None = None) -> Report:
+    """The report with the models of a name, or of a version, alone; what is None is not asked for."""
+    return replace(
+        report,
+        models=tuple(
+            each
+            for each in report.models
+            if model_name in (None, each.model_name) and version in (None, each.model_version)
+        ),
+    )
 
 
 def notes_of(report: Report) -> list[Note]:
@@ -228,7 +235,7 @@ def _rule(row: NamedPhoto) -> tuple[str, str]:
     return label.name, label.level
 
 
-def _model_report(name: str, looks: Sequence[_Look], model: KnownModel) -> ModelReport:
+def _model_report(said_by: ModelVersion, looks: Sequence[_Look], model: KnownModel) -> ModelReport:
     by_photo = {look.row.id: look for look in looks}
     clusters: dict[int, list[NamedPhoto]] = defaultdict(list)
     for look in looks:
@@ -236,11 +243,15 @@ def _model_report(name: str, looks: Sequence[_Look], model: KnownModel) -> Model
         clusters[look.row.id if cluster is None else cluster].append(look.row)
     # The photo that speaks for a plant: near-duplicates are one, unless people saw different things in them.
     plants = [by_photo[shown.photo.id] for members in clusters.values() for shown in plants_in(members)]
-    listed = bool(model.species) and model.facts.name == name
+    # Another version may have other species: the folder speaks only of its own.
+    listed = bool(model.species) and (
+        said_by.version is not None and said_by == (model.facts.name, model.facts.version)
+    )
     species = {canonical(each) for each in model.species} if listed else None
     seconds = np.array([look.row.processing_time for look in looks], float)
     return ModelReport(
-        model_name=name,
+        model_name=said_by.name,
+        model_version=said_by.version,
         photos=len(looks),
         plants=len(plants),
         confirmed=sum(look.seen == "confirmed" for look in plants),

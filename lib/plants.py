@@ -124,10 +124,10 @@ class _Facts:
         newest = max(predictions, key=lambda each: (each.timestamp, each.model_name), default=None)
         # Under one list the classes of the day are those of the list. Where not all photos had the same one, a
         # class that some photo shows may have been impossible in another.
-        self.mixed = len({(each.model_name, each.region, each.classes) for each in predictions}) > 1
+        self.mixed = len({(*_model(each), each.region, each.classes) for each in predictions}) > 1
         for prediction in predictions:
             largest = max(largest, prediction.classes or len(prediction.predictions))
-            same = newest is not None and prediction.model_name == newest.model_name
+            same = newest is not None and _model(prediction) == _model(newest)
             if same:
                 mass = 1.0 if prediction.prior_mass is None else prediction.prior_mass
                 self._prior_mass = max(self._prior_mass, mass)
@@ -163,6 +163,11 @@ class _Facts:
             if place < self.classes:
                 prior[place] = self._priors.get(name, share)
         return prior
+
+
+def _model(prediction: Prediction) -> tuple[str, str | None]:
+    """Which model spoke: another version has learnt from other photos."""
+    return prediction.model_name, prediction.model_version
 
 
 def _chances(plant: Plant, facts: _Facts) -> tuple[dict[str, float], float, float]:

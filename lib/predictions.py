@@ -36,4 +36,5 @@ def prediction_record(said: Classification) -> Prediction:
         masked=said.masked,
         prior_mass=said.prior_mass,
         region=said.region,
+        model_version=said.model_version,
     )

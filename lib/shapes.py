@@ -34,7 +34,8 @@ class QualityShape(msgspec.Struct):
 class ImageShape(msgspec.Struct):
     """A photo; `label` is null until it is classified, `date_source` says where its day comes from.
 
-    `masked`: the predictions were limited to the species of a list, which `region` names.
+    `model_version` is null where it was not recorded. `masked`: the predictions were limited to the species of a
+    list, which `region` names.
     """
 
     id: int
@@ -59,6 +60,7 @@ class ImageShape(msgspec.Struct):
     predictions: list[PredictionShape]
     prediction_entropy: float | None
     model_name: str | None
+    model_version: str | None
     masked: bool
     region: str | None
     quality: QualityShape
@@ -147,6 +149,7 @@ def image(photo: Photo) -> ImageShape:
         else [],
         prediction_entropy=prediction.prediction_entropy if prediction else None,
         model_name=prediction.model_name if prediction else None,
+        model_version=prediction.model_version if prediction else None,
         masked=prediction.masked if prediction else False,
         region=prediction.region if prediction else None,
         quality=QualityShape(

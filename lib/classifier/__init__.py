@@ -60,8 +60,9 @@ class Classification:
     missing is the probability of something else. `label`, `label_level` (species, genus, family, unknown)
     and `label_confidence`: the label rule's verdict. `entropy`: natural logarithm, over all species and
     *none of these*. `mean_confidence`: mean over `predictions`. `embedding`: float32 (D,) where the model
-    has one. `seconds`: preparing the photo and asking the model, whose name is `model_name`. `in_domain`:
-    probability that the photo shows one of the model's species at all, which the confidences hold already.
+    has one. `seconds`: preparing the photo and asking the model, whose name is `model_name` and whose version is
+    `model_version` (None where its card gives an empty one). `in_domain`: probability that the photo shows one of
+    the model's species at all, which the confidences hold already.
     `classes`: how many species were possible: with a regional list (`masked`) those of it that the model knows, and
     `prior_mass` is their share of the training photos. `region` says which list that was.
     """
@@ -80,6 +81,7 @@ class Classification:
     masked: bool = False
     prior_mass: float = 1.0
     region: str | None = None
+    model_version: str | None = None
 
 
 RESIDENT = Resident()

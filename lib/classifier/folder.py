@@ -19,6 +19,7 @@ RESAMPLES = ("bilinear", "bicubic")
 # Graph optimisations that a folder may have behind it. Those for one instruction set (`layout`, `all`) are not
 # among them: they would hold on the machine that made them alone.
 OPTIMISED = ("basic", "extended")
+LONGEST_VERSION = 50  # the version is kept with every photo
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ def parse(raw: dict[str, Any]) -> Card:
     place = _numbers(_object(raw, "place"), "default", 2, "place.default") if "place" in raw else None
     checks = {
         "name": bool(raw.get("name")) and taxonomy.is_name(raw["name"]),
-        "version": isinstance(raw.get("version"), str),
+        "version": taxonomy.is_name(raw.get("version")) and len(raw["version"]) <= LONGEST_VERSION,
         "input_size": all(side == int(side) and 16 <= side <= 2048 for side in size),
         "resize.short_side": short == int(short) and short > 0 and min(size) <= short,
         "resize.resample": resample in RESAMPLES,

@@ -96,6 +96,7 @@ class Classifier:
             classes=classes,
             masked=mask is not None,
             prior_mass=mask.prior_mass if mask else 1.0,
+            model_version=self.version or None,
         )
 
     def mask(self, species: Collection[str]) -> Mask:

@@ -8,11 +8,12 @@ from typing import NamedTuple
 
 from lib.clusters import plants_in
 from lib.definitions import TERMS
+from lib.model_versions import ModelVersion, named_by
 from lib.outputs import darwin_core_documents as documents
 from lib.outputs.csvw import Provenance
 from lib.outputs.darwin_core_documents import DWC, ECO, DataFile
 from lib.outputs.models import Models
-from lib.store.records import NOT_A_PLANT, DayRow, Photo, ProcessingRow, Session
+from lib.store.records import NOT_A_PLANT, DayRow, Photo, Prediction, ProcessingRow, Session
 
 CHUNK = 64 * 1024  # characters that are gathered before they are sent on
 NAMED = ("species", "genus", "family")  # labels that name a taxon, and so are occurrences
@@ -166,7 +167,7 @@ class Archive:
             *self._taxon(photo.label or "", photo.label_level or ""),
             "1",
             QUANTITY,
-            "" if person or photo.prediction is None else self._model(photo.prediction.model_name),
+            "" if person or photo.prediction is None else _model(photo.prediction),
             _identified_at(photo),
             VERIFIED if person else UNVERIFIED,
             self._remarks(photo),
@@ -183,7 +184,7 @@ class Archive:
             *self._taxon(species, "species"),
             str(count),
             QUANTITY,
-            self._model(survey.row.model_name),
+            _models(survey),
             "",
             UNVERIFIED,
             "Counts of the day; its single photographs are not on record.",
@@ -196,17 +197,13 @@ class Archive:
         family = name if level == "family" else self.models.family(genus)
         return name, level, "Plantae", family, genus
 
-    def _model(self, name: str) -> str:
-        """Name and version of a classifier; the name alone where its folder is gone."""
-        return f"{name} {self.models.info(name).version or ''}".strip()
-
     def _remarks(self, photo: Photo) -> str:
         said = photo.prediction
         if said is None:
             return "No classifier has seen the photograph."
         if photo.label_source == "human":
             return (
-                f"Named by a person. The classifier {self._model(said.model_name)} thought most of "
+                f"Named by a person. The classifier {_model(said)} thought most of "
                 f"{said.top_prediction_species}, probability {said.top_prediction_confidence:.3f}."
             )
         share = sum(
@@ -229,7 +226,7 @@ class Archive:
             "false",  # what the classifier could not name is not reported
             "false",
             "false",
-            self._model(survey.row.model_name),
+            _models(survey),
             "samplingEvents",
             "opportunisticSearch",
             "photographicWeedSurvey",
@@ -286,6 +283,16 @@ def units(photos: Sequence[Photo]) -> list[Unit]:
         key = (photo.session_id, photo.id if photo.cluster_id is None else photo.cluster_id)
         groups.setdefault(key, []).append(photo)
     return [Unit(shown.photo, shown.photos) for members in groups.values() for shown in plants_in(members)]
+
+
+def _model(said: Prediction) -> str:
+    """Name and version of the classifier that said it; the name alone where the version is not on record."""
+    return ModelVersion(said.model_name, said.model_version).shown
+
+
+def _models(survey: Survey) -> str:
+    """All classifiers that named the survey's photographs, as Darwin Core lists several in a term."""
+    return " | ".join(each.shown for each in named_by(survey.row, survey.processing))
 
 
 def _event(survey: Survey) -> Sequence[object]:

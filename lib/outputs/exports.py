@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lib import calendars
+from lib.model_versions import listed, named_by
 from lib.outputs import csvw, darwin_core, series, summaries, tables, zipped
 from lib.outputs.atomic import document_bytes
 from lib.outputs.csvw import Provenance
@@ -58,7 +59,7 @@ class ExportFile:
     path: str
     media_type: str
     content: Callable[[], Iterable[bytes]]
-    metadata: dict[str, Any] | None = None
+    metadata: Callable[[], dict[str, Any]] | None = None
 
     @property
     def name(self) -> str:
@@ -67,10 +68,10 @@ class ExportFile:
 
     def described(self) -> ExportFile | None:
         """The file that says what the columns mean; None where the file says it itself."""
-        if self.metadata is None:
+        metadata = self.metadata
+        if metadata is None:
             return None
-        data = document_bytes(self.metadata)
-        return ExportFile(self.path + csvw.SUFFIX, csvw.MEDIA_TYPE, lambda: [data])
+        return ExportFile(self.path + csvw.SUFFIX, csvw.MEDIA_TYPE, lambda: [document_bytes(metadata())])
 
 
 def check_kind(kind: str) -> str:
@@ -107,6 +108,7 @@ class Exporter:
         self.start, self.end, self.session = start, end, session
         self.output_dir = output_dir
         self.now = now or datetime.now(UTC)
+        self._processed: dict[tuple[date, int | None], ProcessingRow] = {}
 
     def file(self, kind: str, day: date | None = None, metric: str | None = None) -> ExportFile:
         """The file of a kind; `day` (None: the newest) and `metric` where the kind has one.
@@ -157,7 +159,11 @@ class Exporter:
         return ExportFile(
             path.as_posix(),
             JSON,
-            lambda: [document_bytes(self._dated(series.time_series(self._days(), _analysis_version())))],
+            lambda: [
+                document_bytes(
+                    self._dated(series.time_series(self._days(), _analysis_version()), self._surveyed)
+                )
+            ],
         )
 
     def calendar(self, metric: str) -> ExportFile:
@@ -168,15 +174,19 @@ class Exporter:
         return ExportFile(
             path.as_posix(),
             JSON,
-            lambda: [document_bytes(self._dated(series.github_calendar(rows, metric, _analysis_version())))],
+            lambda: [
+                document_bytes(self._dated(series.github_calendar(rows, metric, _analysis_version()), rows))
+            ],
         )
 
     def daily_predictions(self, row: DayRow) -> ExportFile:
         """`csv/daily_predictions_DAY.csv`."""
         path = tables.daily_path(Path(), row.date)
-        model = self.models.info(row.model_name)
         return self._written(row, path, "daily_predictions") or self._table(
-            path, "daily_predictions", lambda: tables.daily_lines(self._analysed(row), model), [row]
+            path,
+            "daily_predictions",
+            lambda: tables.daily_lines(self._analysed(row), self.models.info),
+            [row],
         )
 
     def soft_voting(self, row: DayRow) -> ExportFile:
@@ -228,8 +238,12 @@ class Exporter:
         rows: Sequence[DayRow],
     ) -> ExportFile:
         columns = tables.COLUMNS[kind]
-        metadata = csvw.metadata(kind, path.name, columns, self._about(rows))
-        return ExportFile(path.as_posix(), CSV, lambda: tables.table_chunks(columns, lines()), metadata)
+        return ExportFile(
+            path.as_posix(),
+            CSV,
+            lambda: tables.table_chunks(columns, lines()),
+            lambda: csvw.metadata(kind, path.name, columns, self._about(rows)),
+        )
 
     def _aggregated(self, rows: Iterable[DayRow]) -> Iterator[dict[str, Any]]:
         """The lines of every day's photos, or of the day's own file where its photos are not on record."""
@@ -260,8 +274,12 @@ class Exporter:
         except (OSError, UnicodeDecodeError):
             return None
         described = tuple(columns) == tables.COLUMNS[kind]
-        metadata = csvw.metadata(kind, path.name, columns, self._about([row])) if described else None
-        return ExportFile(path.as_posix(), CSV, lambda: _pieces(file), metadata)
+        return ExportFile(
+            path.as_posix(),
+            CSV,
+            lambda: _pieces(file),
+            (lambda: csvw.metadata(kind, path.name, columns, self._about([row]))) if described else None,
+        )
 
     @cached_property
     def _surveyed(self) -> list[DayRow]:
@@ -287,7 +305,12 @@ class Exporter:
         return [(row, self._processing(row.date, self.session)) for row in self._surveyed]
 
     def _processing(self, day: date, session: int | None) -> ProcessingRow:
-        return self.store.processing(day, session) or ProcessingRow(day)
+        """As the store has it, looked up once: every file tells which models named the photos of its days."""
+        found = self._processed.get((day, session))
+        if found is None:
+            found = self.store.processing(day, session) or ProcessingRow(day)
+            self._processed[day, session] = found
+        return found
 
     def _analysed(self, row: DayRow) -> tables.AnalysedDay:
         """A day with its photos, each under the name that its owner knows: never its place on this server."""
@@ -311,17 +334,18 @@ class Exporter:
         ]
 
     def _about(self, rows: Iterable[DayRow]) -> Provenance:
-        return Provenance(_analysis_version(), self.models.listed({row.model_name for row in rows}), self.now)
+        """Every version of every model that named a photo of these days."""
+        named = {each for row in rows for each in named_by(row, self._processing(row.date, self.session))}
+        return Provenance(_analysis_version(), listed(named), self.now)
 
     def _summary(self, row: DayRow) -> dict[str, Any]:
         processing = self._processing(row.date, self.session)
-        return self._dated(summaries.summary(row, processing, self.models.info(row.model_name)))
+        return self._dated(summaries.summary(row, processing, self.models.of_day(row, processing)), [row])
 
-    def _dated(self, document: dict[str, Any]) -> dict[str, Any]:
-        """The document as exported now, with the models' versions."""
+    def _dated(self, document: dict[str, Any], rows: Iterable[DayRow]) -> dict[str, Any]:
+        """The document over these days as exported now, with the models' versions."""
         metadata = document["metadata"]
-        names = set(metadata.get("model_names") or [document.get("model_info", {}).get("name", "")])
-        metadata["models"] = self.models.listed(names)
+        metadata["models"] = list(self._about(rows).models)
         metadata["export_timestamp"] = self.now.isoformat()
         return document
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from lib.definitions import TERMS, definitions, versions
+from lib.model_versions import named_by
 from lib.outputs.atomic import write_document
 from lib.store.records import DayRow, ProcessingRow
 
@@ -40,7 +41,8 @@ class Broken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """What the files say of a model; `species_count` is its number of classes, None where unknown."""
+    """What the files say of a model; `species_count` is its number of classes. None where unknown: the version also
+    where several named the photos of a day."""
 
     name: str
     version: str | None = None
@@ -108,6 +110,7 @@ def summary(row: DayRow, processing: ProcessingRow, model: ModelInfo) -> dict[st
         "model_info": {
             "name": row.model_name,
             "version": model.version,
+            "versions": _versions(row, processing, model),
             "size": model.size,
             "lora_enabled": model.lora_enabled,
         },
@@ -131,6 +134,12 @@ def summary(row: DayRow, processing: ProcessingRow, model: ModelInfo) -> dict[st
         "definitions": definitions(),
         "terms": TERMS,
     }
+
+
+def _versions(row: DayRow, processing: ProcessingRow, model: ModelInfo) -> list[str | None]:
+    """Each version of the day's model that named photos of it, None for those of which it is not on record."""
+    versions = [each.version for each in named_by(row, processing) if each.name == row.model_name]
+    return versions if any(versions) or model.version is None else [model.version]
 
 
 def read_summary(data: bytes, day: date) -> tuple[DayRow, ProcessingRow]:

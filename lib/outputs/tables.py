@@ -6,7 +6,7 @@ import csv
 import io
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -74,6 +74,9 @@ SOFT_COLUMNS = (
 )
 
 
+# What is known of a model by its name and version.
+Info = Callable[[str, str | None], ModelInfo]
+
 # The columns of each kind of file.
 COLUMNS = {
     "daily_predictions": DAILY_COLUMNS,
@@ -108,10 +111,10 @@ def period_paths(output_dir: Path, days: Sequence[AnalysedDay]) -> tuple[Path, P
     return folder / f"aggregated_predictions_{period}.csv", folder / f"species_summary_{period}.csv"
 
 
-def write_daily(output_dir: Path, day: AnalysedDay, model: ModelInfo, about: Provenance) -> int:
+def write_daily(output_dir: Path, day: AnalysedDay, info: Info, about: Provenance) -> int:
     """Write the predictions of a day and what its columns mean; how many of the two files changed."""
     return write_described(
-        daily_path(output_dir, day.row.date), "daily_predictions", daily_lines(day, model), about
+        daily_path(output_dir, day.row.date), "daily_predictions", daily_lines(day, info), about
     )
 
 
@@ -142,8 +145,10 @@ def metadata_path(path: Path) -> Path:
     return path.with_name(path.name + csvw.SUFFIX)
 
 
-def daily_lines(day: AnalysedDay, model: ModelInfo) -> Iterable[dict[str, Any]]:
+def daily_lines(day: AnalysedDay, info: Info) -> Iterable[dict[str, Any]]:
     """One line a photo, in order; a photo without a prediction has empty cells, not zeros.
+
+    `info` is asked about the very version that named the photo.
 
     `inatag_id` stays empty: no model in use counts its classes as iNatAg does.
     """
@@ -157,6 +162,7 @@ def daily_lines(day: AnalysedDay, model: ModelInfo) -> Iterable[dict[str, Any]]:
         prediction = photo.prediction
         if prediction is not None:
             confidences = [float(each["confidence"]) for each in prediction.predictions]
+            model = info(prediction.model_name, prediction.model_version)
             line |= {
                 "processing_time": prediction.processing_time,
                 "timestamp": prediction.timestamp.isoformat(),

@@ -24,10 +24,10 @@ _moment = Utc().python_value
 
 def _named(row: Row) -> NamedPhoto:
     photo, session, cluster, best, quality, label, level, source, history = row[:9]
-    model, seconds, at, said, masked = row[9:]
+    model, version, seconds, at, said, masked = row[9:]
     return NamedPhoto(
         photo, session, cluster, bool(best), quality, label, level, source, decoded(history),
-        model, seconds, _moment(at), [] if said is None else _species_of()(said), bool(masked),
+        model, version, seconds, _moment(at), [] if said is None else _species_of()(said), bool(masked),
     )  # fmt: skip
 
 

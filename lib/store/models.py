@@ -177,7 +177,7 @@ class ImageData(Table):
 
 
 class PredictionResults(Table):
-    """What a model said of a photo; a model that looks again replaces its own row."""
+    """What a model said of a photo; a model that looks again, in whatever version, replaces its own row."""
 
     diversity_metrics_id = _parent(DiversityMetrics, "diversity_metrics_id")
     image_data_id = _parent(ImageData, "image_data_id")
@@ -194,6 +194,7 @@ class PredictionResults(Table):
     masked = pw.BooleanField(null=True)  # NULL: not, as before there were lists
     prior_mass = Number(null=True)
     region = Text(100, null=True)
+    model_version = Text(50, null=True)  # NULL: not on record
 
     class Meta:
         table_name = "prediction_results"

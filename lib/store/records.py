@@ -168,7 +168,8 @@ class Prediction:
     confidence and taxonomic_level, and where the model says so genus, family and prior (the share of the species in
     training). `in_domain` is the probability that the photo shows any of the model's species; None where not known.
     `classes` is how many species were possible. `masked`: a regional list limited them; `region` is its name with
-    the first letters of its digest, and `prior_mass` the share of the training photos that are of its species."""
+    the first letters of its digest, and `prior_mass` the share of the training photos that are of its species.
+    `model_version` is None where it was not recorded."""
 
     model_name: str
     processing_time: float
@@ -183,6 +184,7 @@ class Prediction:
     masked: bool = False
     prior_mass: float | None = None
     region: str | None = None
+    model_version: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +274,7 @@ class NamedPhoto:
     label_source: str
     label_history: Sequence[Mapping[str, Any]]
     model_name: str | None = None
+    model_version: str | None = None
     processing_time: float | None = None
     timestamp: datetime | None = None
     predictions: Sequence[SaidSpecies] = ()

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import itertools
 import json
 import math
+import random
+import sqlite3
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from lib.config import STARTER_MODEL
+from lib.outputs import tables
 from tests.functions.conftest import Client, Server, numbers
+from tests.lib.classifier.conftest import write_folder
 
 CARD = json.loads((STARTER_MODEL / "model.json").read_text(encoding="utf-8"))
 
@@ -144,6 +152,85 @@ def test_one_model_can_be_asked_for(user: Client, photo: Callable[..., bytes]) -
     assert "this model" in other["hint"]
 
 
+def test_a_replaced_model_is_told_from_its_new_version_everywhere(
+    make_server: Callable[..., Server], tmp_path: Path
+) -> None:
+    """On one day, three photos named by 1.0.0, then the folder replaced and one named by 1.1.0."""
+
+    def renew(version: str) -> Path:
+        """As a person replaces it: the new folder beside the old one, then two renames."""
+        other = write_folder(tmp_path / f"new-{version}", version=version, architecture=f"colours {version}")
+        if (tmp_path / "model").exists():
+            (tmp_path / "model").rename(tmp_path / "old")
+        return other.rename(tmp_path / "model")
+
+    def send(*seeds: int) -> list[dict[str, Any]]:
+        sent = [(f"{seed}.jpg", blue(seed)) for seed in seeds]
+        return [each["image"] for each in user.upload(*sent, date="2025-06-01").json()["results"]]
+
+    server = make_server(MODEL_DIR=str(renew("1.0.0")))
+    user = server.user()
+    images = send(1, 2, 3)
+    assert {(image["model_name"], image["model_version"]) for image in images} == {("mean-colour", "1.0.0")}
+    assert user.get("/api/daily/2025-06-01").json()["model_info"]["version"] == "1.0.0"
+    renew("1.1.0")
+    images += send(4)
+    for image in images[:2]:
+        label(user, image, image["label"])
+    for image in images[2:]:
+        label(user, image, "Zea mays")
+    body = user.get("/api/performance").json()
+    assert body["model"]["version"] == "1.1.0"
+    told = [
+        (each["model_name"], each["model_version"], each["photos"], each["species_listed"])
+        for each in body["models"]
+    ]
+    assert told == [("mean-colour", "1.1.0", 1, True), ("mean-colour", "1.0.0", 3, False)]
+    assert "unlisted" in {note["kind"] for note in body["notes"]}
+    # Maize is none of 1.1.0's species; what 1.0.0 knew is not here to be looked up.
+    assert [each["figures"]["outside"]["n"] for each in body["models"]] == [1, 0]
+    asked = {
+        query: [each["model_version"] for each in user.get(f"/api/performance?{query}").json()["models"]]
+        for query in ("model=mean-colour", "version=1.0.0", "model=mean-colour&version=1.1.0", "version=2")
+    }
+    assert asked == {
+        "model=mean-colour": ["1.1.0", "1.0.0"],
+        "version=1.0.0": ["1.0.0"],
+        "model=mean-colour&version=1.1.0": ["1.1.0"],
+        "version=2": [],
+    }
+    info = user.get("/api/daily/2025-06-01").json()["model_info"]
+    assert (info["name"], info["version"], info["versions"]) == ("mean-colour", None, ["1.0.0", "1.1.0"])
+    both = [{"name": "mean-colour", "version": version} for version in ("1.0.0", "1.1.0")]
+    assert user.get("/api/export/daily-summary").json()["metadata"]["models"] == both
+    described = user.get("/api/export/daily-predictions?metadata=true").json()
+    assert described["notes"][0]["models"] == both
+    lines = tables.read_table(user.get("/api/export/daily-predictions").content)
+    assert [line["model_size"] for line in lines] == ["", "", "", "colours 1.1.0"]
+    archive = zipfile.ZipFile(io.BytesIO(user.get("/api/export/darwin-core").content))
+    remarks = archive.read("occurrence.txt").decode()
+    assert remarks.count("The classifier mean-colour 1.0.0 thought") == 3
+    assert remarks.count("The classifier mean-colour 1.1.0 thought") == 1
+
+    # What was named before versions were recorded claims none.
+    with contextlib.closing(sqlite3.connect(server.folder / "weeds.db")) as database, database:
+        database.execute("UPDATE prediction_results SET model_version = NULL WHERE model_version = '1.0.0'")
+    label(user, images[0], "Poa annua")  # so that the day is analysed again
+    versions = [each["model_version"] for each in user.get("/api/performance").json()["models"]]
+    assert versions == ["1.1.0", None]
+    assert user.get("/api/daily/2025-06-01").json()["model_info"]["versions"] == [None, "1.1.0"]
+
+
+def blue(seed: int) -> bytes:
+    """A photo that the model of the tests names by its colour; each seed another picture, so that none repeat."""
+    noise = Image.frombytes("L", (16, 12), random.Random(seed).randbytes(192))
+    black = Image.new("L", noise.size)
+    picture = Image.merge("RGB", (black, black, noise.point(lambda value: 150 + value // 3)))
+    out = io.BytesIO()
+    picture.resize((320, 240)).save(out, "JPEG")
+    return out.getvalue()
+
+
 def test_file_mode_has_no_confirmed_photos_and_says_so(file_server: Server) -> None:
     body = file_server.visitor().get("/api/performance").json()
     assert body["models"] == []
@@ -151,7 +238,7 @@ def test_file_mode_has_no_confirmed_photos_and_says_so(file_server: Server) -> N
     assert body["model"]["name"] == CARD["name"]
 
 
-@pytest.mark.parametrize("query", ["session=0", "session=ten", f"model={'a' * 201}"])
+@pytest.mark.parametrize("query", ["session=0", "session=ten", f"model={'a' * 201}", f"version={'1' * 51}"])
 def test_bad_parameters_are_named(visitor: Client, query: str) -> None:
     reply = visitor.get(f"/api/performance?{query}")
     assert reply.status_code == 400

@@ -462,6 +462,55 @@ def test_a_day_without_a_list_has_the_digest_of_the_time_before_lists() -> None:
     assert set(inputs) == {"model", "seconds", "top", "in_domain", "classes", "species"}
 
 
+def test_a_day_without_versions_on_record_stays_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is computed again, and the day says no more, because the program has learned of versions."""
+    monkeypatch.setattr(analysis, "ANALYSIS_VERSION", "4")
+    before = (
+        "e4cd930dbed659dd50079fe94a739c30c708bc7ec2c24d56d2c10f100899be44"  # by the program without versions
+    )
+    assert analysis.inputs_digest(DAY, [photo(1)], "starter", 1) == before
+    _, processing = analyse(photo(1))
+    assert "model_versions" not in processing.processing_metadata
+
+
+def test_a_day_keeps_which_versions_named_its_photos() -> None:
+    photos = [
+        photo(number, prediction=prediction(CHICKWEED, model_version=version))
+        for number, version in enumerate(("1.1.0", "1.0.0", "1.1.0", None), 1)
+    ]
+    row, processing = analyse(*photos)
+    assert row.model_name == "starter"
+    assert processing.processing_metadata["models"] == {"starter": 4}
+    assert processing.processing_metadata["model_versions"] == {"starter": {"1.0.0": 1, "1.1.0": 2}}
+
+
+def test_shares_in_training_are_of_the_newest_version_alone() -> None:
+    """Those of two versions do not add up to one: what the older says of its species is no share of the newer."""
+
+    def prior_of(version: str) -> Any:
+        said = [
+            photo(
+                number,
+                species,
+                prediction=prediction(
+                    species,
+                    model_version=each,
+                    timestamp=NOON + timedelta(minutes=number),
+                    predictions=[{"species": species, "confidence": 0.9, "prior": share}],
+                    classes=2,
+                ),
+            )
+            for number, (species, each, share) in enumerate(
+                ((DOCK, version, 0.9), (CHICKWEED, "1.1.0", 0.5)), 1
+            )
+        ]
+        plants = plants_of(said, analysis._clusters(said))
+        return evidence_of(plants).prior.tolist()
+
+    assert prior_of("1.1.0") == [0.9, 0.5] or prior_of("1.1.0") == [0.5, 0.9]
+    assert prior_of("1.0.0") == [0.5, 0.5]
+
+
 def test_unsure_labels_are_no_species_and_are_not_lost() -> None:
     row, processing = analyse(
         photo(1, CHICKWEED),
@@ -585,6 +634,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "the quality": {"quality_score": 0.4},
     "the confidence": {"prediction": prediction(CHICKWEED, 0.8)},
     "the model": {"prediction": prediction(CHICKWEED, model_name="other")},
+    "its version": {"prediction": prediction(CHICKWEED, model_version="1.1.0")},
     "the time taken": {"prediction": prediction(CHICKWEED, processing_time=9.0)},
     "no prediction": {"prediction": None},
     "a regional list": {"prediction": prediction(CHICKWEED, masked=True, region="a@1")},

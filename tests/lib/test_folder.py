@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 from lib import classifier, folder, photo_cache
+from lib.classifier.card import read_card
 from lib.classifier.model import Classifier
 from lib.config import STARTER_MODEL
 from lib.outputs import tables
@@ -185,6 +186,35 @@ def test_another_list_looks_at_everything_anew(data: Path, asked: list[int]) -> 
     assert first.prediction is not None
     assert not first.prediction.masked
     assert run(data).cached == 4
+
+
+def test_photos_kept_before_versions_were_recorded_get_that_of_the_model_they_are_of(
+    data: Path, asked: list[int]
+) -> None:
+    """The record is of this very model folder, by its digest: its version is known without asking it again."""
+    run(data)
+    shipped = read_card(STARTER_MODEL).version
+    summary = output_of(data) / "json" / "daily_summary_2025-08-24.json"
+    told = {"name": "seedlings-12", "version": shipped, "versions": [shipped]}
+    assert json.loads(summary.read_bytes())["model_info"].items() >= told.items()
+    described = output_of(data) / "csv" / "daily_predictions_2025-08-24.csv-metadata.json"
+    for path in (output_of(data) / photo_cache.CACHE).glob("????-??-??.json"):
+        kept = json.loads(path.read_bytes())
+        for facts in kept["photos"].values():
+            assert facts["prediction"].pop("model_version") == shipped
+        path.write_text(json.dumps(kept))
+    summary.unlink()
+    described.unlink()
+    asked.clear()
+    assert run(data).cached == 4
+    assert asked == []
+    assert json.loads(summary.read_bytes())["model_info"].items() >= told.items()
+    about = json.loads(described.read_bytes())["notes"][0]
+    assert about["models"] == [{"name": "seedlings-12", "version": shipped}]
+    assert {
+        each.prediction and each.prediction.model_version
+        for each in photo_cache.recorded_photos(output_of(data), FIRST)
+    } == {shipped}
 
 
 def test_what_was_kept_before_there_were_lists_still_stands(data: Path, asked: list[int]) -> None:

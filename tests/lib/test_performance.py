@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Hashable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,9 @@ from lib.store.records import NamedPhoto, SaidSpecies
 NOON = datetime(2025, 8, 24, 3, tzinfo=UTC)
 LATER = NOON + timedelta(hours=1)
 CHICKWEED, FAT_HEN, DOCK = "Stellaria media", "Chenopodium album", "Rumex obtusifolius"
-STARTER = KnownModel(ModelFacts(name="starter"), species=frozenset({CHICKWEED, FAT_HEN, DOCK}))
+STARTER = KnownModel(
+    ModelFacts(name="starter", version="1.1.0"), species=frozenset({CHICKWEED, FAT_HEN, DOCK})
+)
 
 
 def said(*named: tuple[str, float]) -> list[SaidSpecies]:
@@ -44,6 +47,7 @@ def named(number: int, label: str, *best: tuple[str, float], **changes: Any) -> 
         "label_source": "human",
         "label_history": [before(shown)],
         "model_name": "starter",
+        "model_version": "1.1.0",
         "processing_time": 0.02,
         "timestamp": NOON,
         "predictions": said(*best),
@@ -174,7 +178,9 @@ def test_species_that_the_model_has_not_are_outside_when_its_list_is_at_hand() -
     rows = [named(1, "Zea mays", (DOCK, 0.9)), named(2, DOCK, (DOCK, 0.9))]
     listed = only(report(rows, STARTER))
     assert (listed.species_listed, listed.figures.outside.n, listed.figures.top_1.n) == (True, 1, 1)
-    other = only(report(rows, KnownModel(ModelFacts(name="another"), species=STARTER.species)))
+    other = only(
+        report(rows, KnownModel(ModelFacts(name="another", version="1.1.0"), species=STARTER.species))
+    )
     assert (other.species_listed, other.figures.outside.n, other.figures.top_1.n) == (False, 0, 2)
 
 
@@ -213,8 +219,42 @@ def test_the_notes_say_what_to_know() -> None:
 def test_one_model_can_be_asked_for() -> None:
     found = report([named(1, DOCK, (DOCK, 0.9)), named(1, DOCK, (DOCK, 0.9), model_name="second")], STARTER)
     assert [each.model_name for each in performance.only(found, "second").models] == ["second"]
-    assert performance.only(found, None) is found
+    assert performance.only(found, None) == found
     assert performance.only(found, "third").models == ()
+
+
+def test_versions_of_a_model_are_judged_by_themselves_the_newest_first() -> None:
+    """Of photos that were named before versions were recorded no version is claimed."""
+    found = report(
+        [
+            named(1, DOCK, (DOCK, 0.9)),
+            named(2, DOCK, (FAT_HEN, 0.9), model_version="1.0.0", timestamp=NOON - timedelta(days=1)),
+            named(3, DOCK, (DOCK, 0.9), model_version="1.0.0", timestamp=NOON - timedelta(days=2)),
+            named(4, DOCK, (FAT_HEN, 0.9), model_version=None, timestamp=NOON - timedelta(days=9)),
+        ],
+        STARTER,
+    )
+    assert [(each.model_name, each.model_version, each.photos) for each in found.models] == [
+        ("starter", "1.1.0", 1), ("starter", "1.0.0", 2), ("starter", None, 1),
+    ]  # fmt: skip
+    assert [each.figures.top_1.value for each in found.models] == [1.0, 0.5, 0.0]
+    # The species of MODEL_DIR are those of the version in it, and of no other.
+    assert [each.species_listed for each in found.models] == [True, False, False]
+    unversioned = KnownModel(ModelFacts(name="starter"), species=STARTER.species)
+    assert not any(
+        each.species_listed for each in report([named(1, DOCK, model_version=None)], unversioned).models
+    )
+    for version, photos in (("1.0.0", [2]), (None, [1, 2, 1]), ("2.0", [])):
+        asked = performance.only(found, "starter", version)
+        assert [each.photos for each in asked.models] == photos
+    assert performance.only(found, "second", "1.0.0").models == ()
+
+
+def test_an_older_version_keeps_what_the_person_saw_when_a_newer_one_replaced_its_answer() -> None:
+    """A model that looks again replaces its row: the person saw the answer of before, which the history keeps."""
+    again = named(1, DOCK, (DOCK, 0.9), model_version="1.1.0", timestamp=LATER + timedelta(days=1))
+    one = only(report([replace(again, label_history=[before(FAT_HEN)])], STARTER))
+    assert (one.model_version, one.confirmed, one.corrected, one.unseen) == ("1.1.0", 0, 0, 1)
 
 
 class Rows:

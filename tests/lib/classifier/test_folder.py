@@ -63,6 +63,8 @@ def test_one_changed_byte_is_found(make_folder: MakeFolder, name: str) -> None:
         ("name", "half \ud800"),
         ("name", "nul \0"),
         ("version", None),
+        ("version", "1" * 51),
+        ("version", "1\0"),
         ("input_size", [32]),
         ("input_size", [32.5, 32]),
         ("input_size", [0, 32]),

@@ -228,6 +228,12 @@ def test_the_prior_sums_to_one_in_the_order_of_the_labels(make_folder: MakeFolde
     assert (model.name, model.version) == ("mean-colour", "1")
 
 
+def test_an_answer_says_which_version_of_the_model_gave_it(make_folder: MakeFolder) -> None:
+    found = Classifier(make_folder(version="1.1.0")).classify(RED)
+    assert (found.model_name, found.model_version) == ("mean-colour", "1.1.0")
+    assert Classifier(make_folder("b", version="")).classify(RED).model_version is None
+
+
 def test_a_model_without_embedding_works(make_folder: MakeFolder) -> None:
     found = Classifier(make_folder(onnx_options={"embedding": False})).classify(BLUE)
     assert found.label == "Caerulea sola"

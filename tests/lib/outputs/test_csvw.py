@@ -45,7 +45,7 @@ TODAY = tables.AnalysedDay(DayRow(DAY, species_counts={"Poa annua": 4}), [photo(
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = tmp_path_factory.mktemp("output")
-    tables.write_daily(output, TODAY, ModelInfo("starter", "1.0", "lite0", 12), ABOUT)
+    tables.write_daily(output, TODAY, lambda *_: ModelInfo("starter", "1.0", "lite0", 12), ABOUT)
     tables.write_soft_voting(output, TODAY, ABOUT)
     tables.write_period(output, [TODAY], ABOUT)
     return output / "csv"

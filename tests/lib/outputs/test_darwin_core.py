@@ -23,12 +23,12 @@ from dwca.darwincore.terms import TERMS
 from dwca.read import DwCAReader
 
 from lib.analysis import analyse_day
-from lib.classifier.card import read_card
 from lib.config import STARTER_MODEL
 from lib.outputs import darwin_core
 from lib.outputs.csvw import Provenance
 from lib.outputs.darwin_core import Archive, Survey
 from lib.outputs.models import Models
+from lib.outputs.summaries import ModelInfo
 from lib.outputs.zipped import zip_chunks
 from lib.store.records import DayRow, Photo, Prediction, ProcessingRow, Session
 
@@ -106,7 +106,7 @@ def photo(number: int, name: str | None, level: str | None = "species", **change
             {"species": "Stellaria media", "confidence": 0.5}, {"species": "Zea mays", "confidence": 0.25},
             {"species": "Poa annua", "confidence": 0.125},
         ],
-        "Stellaria media", 0.5, 0.4, 0.9,
+        "Stellaria media", 0.5, 0.4, 0.9, model_version="1.0.0",
     )  # fmt: skip
     values: dict[str, Any] = {
         "id": number, "session_id": 3, "path": f"/secret/{number}.jpg", "date": DAY, "date_source": "exif",
@@ -410,7 +410,7 @@ def test_people_and_classifiers_are_told_apart_without_names(files: zipfile.ZipF
     machine, human = (found[f"session-3:sha256:{number:064x}"] for number in (1, 3))
     shown = ("basisOfRecord", "identifiedBy", "identificationVerificationStatus", "dateIdentified")
     assert [machine[DWC + name] for name in shown] == [
-        "MachineObservation", f"seedlings-12 {read_card(STARTER_MODEL).version}", "unverified", "2025-08-24",
+        "MachineObservation", "seedlings-12 1.0.0", "unverified", "2025-08-24",
     ]  # fmt: skip
     assert [human[DWC + name] for name in shown] == [
         "HumanObservation",
@@ -419,7 +419,10 @@ def test_people_and_classifiers_are_told_apart_without_names(files: zipfile.ZipF
         "2025-08-25",
     ]
     assert "Probability 0.500" in machine[DWC + "identificationRemarks"]
-    assert "Stellaria media, probability 0.500" in human[DWC + "identificationRemarks"]
+    assert (
+        "The classifier seedlings-12 1.0.0 thought most of Stellaria media, probability 0.500"
+        in human[DWC + "identificationRemarks"]
+    )
     genus = next(each for each in found.values() if each[DWC + "taxonRank"] == "genus")
     assert "Probability 0.250" in genus[DWC + "identificationRemarks"]
     family = next(each for each in found.values() if each[DWC + "taxonRank"] == "family")
@@ -496,8 +499,29 @@ def test_photos_are_asked_for_day_by_day() -> None:
     assert asked == [survey.id for survey in SURVEYS]
 
 
-def test_a_model_whose_folder_is_gone_is_named_without_a_version(tmp_path: Path) -> None:
-    assert Models(tmp_path).info("seedlings-12").version is None
+def test_every_version_that_named_photos_of_a_survey_is_told_and_none_is_invented() -> None:
+    """The shipped folder holds a model of this name; what it holds today does not tell who named the photos."""
+    versions = ("1.0.0", "1.1.0", None)
+    photos = [
+        photo(number, "Zea mays", cluster_id=number, prediction=replace(said, model_version=version))
+        for number, version in enumerate(versions, 1)
+        if (said := PHOTOS[0].prediction)
+    ]
+    all_of_it = survey(NEXT, photos, FIELD)
+    for known, expected in (
+        (photos, ["seedlings-12 1.0.0", "seedlings-12 1.1.0", "seedlings-12"]),
+        ([], ["seedlings-12 | seedlings-12 1.0.0 | seedlings-12 1.1.0"]),  # only the counts of the day
+    ):
+        made = Archive([all_of_it], lambda _, known=known: known, Models(STARTER_MODEL), ABOUT)  # type: ignore[misc]
+        with zipfile.ZipFile(io.BytesIO(b"".join(zip_chunks(made.entries())))) as found:
+            assert [each[DWC + "identifiedBy"] for each in records(found, DWC + "Occurrence")] == expected
+            (effort,) = records(found, ECO + "Event")
+            assert effort[DWC + "identifiedBy"] == "seedlings-12 | seedlings-12 1.0.0 | seedlings-12 1.1.0"
+
+
+def test_a_model_whose_folder_is_gone_keeps_the_version_on_record_and_no_more(tmp_path: Path) -> None:
+    assert Models(tmp_path).info("seedlings-12", "1.0.0") == ModelInfo("seedlings-12", "1.0.0")
+    assert Models(tmp_path).info("seedlings-12", None) == ModelInfo("seedlings-12")
     assert Models(tmp_path).family("Stellaria") == "Caryophyllaceae"  # by the table of names
     assert Models(tmp_path).family("Nothingia") == ""
 

@@ -45,8 +45,10 @@ def field(mine: UserStore) -> Session:
     return mine.create_session("north field", timezone="Asia/Tokyo", latitude=43.0, longitude=141.0)
 
 
-def add(mine: UserStore, session: Session, number: int, day: date, species: str) -> Photo:
-    """A photo that the starter model has named."""
+def add(
+    mine: UserStore, session: Session, number: int, day: date, species: str, version: str | None = "1.0.0"
+) -> Photo:
+    """A photo that a version of the starter model has named, by default one that is not in its folder any more."""
     values: dict[str, Any] = {
         "session_id": session.id, "path": f"store/{session.id}/{number}.jpg", "date": day,
         "date_source": "exif_local", "captured_at": NOON, "original_filename": f"DCIM/=IMG {number}.jpg",
@@ -60,7 +62,7 @@ def add(mine: UserStore, session: Session, number: int, day: date, species: str)
         {"species": name, "common_name": None, "confidence": share, "taxonomic_level": "species"}
         for name, share in ((species, 0.75), ("Rumex acetosa", 0.125))
     ]
-    said = Prediction("seedlings-12", 0.02, NOON, guesses, species, 0.75, 0.4, 0.9)
+    said = Prediction("seedlings-12", 0.02, NOON, guesses, species, 0.75, 0.4, 0.9, model_version=version)
     return mine.save_prediction(photo.id, said, species, "species")
 
 
@@ -124,13 +126,50 @@ def test_everything_is_in_the_archive_of_all(mine: UserStore, season: list[date]
 def test_documents_tell_their_versions_and_when_they_were_made(mine: UserStore, season: list[date]) -> None:
     now = datetime(2026, 5, 1, tzinfo=UTC)
     made = Exporter(mine, lambda *_: (), STARTER_MODEL, now=now)
-    shipped = read_card(STARTER_MODEL).version
+    assert read_card(STARTER_MODEL).version != "1.0.0"
     for kind in ("daily-summary", "time-series", "calendar"):
         document = json.loads(content(made, kind))
-        assert document["metadata"]["models"] == [{"name": "seedlings-12", "version": shipped}]
+        assert document["metadata"]["models"] == [{"name": "seedlings-12", "version": "1.0.0"}]
         assert document["metadata"]["export_timestamp"] == now.isoformat()
         assert document["metadata"]["analysis_version"] == analysis.ANALYSIS_VERSION
         assert "shannon_diversity" in document["definitions"]
+
+
+def test_versions_are_those_of_the_predictions_and_never_that_of_the_folder(
+    mine: UserStore, field: Session
+) -> None:
+    shipped = read_card(STARTER_MODEL).version
+    named = ((shipped, shipped), ("1.0.0", shipped), (None, None), (None, shipped))
+    days = [DAY + timedelta(days=step) for step in range(len(named))]
+    for place, (day, versions) in enumerate(zip(days, named, strict=True)):
+        for number, version in enumerate(versions):
+            add(mine, field, 10 * place + number, day, NAMES[number], version)
+    analysis.recompute(mine, field.id, days)
+    made = exporter(mine)
+    told = []
+    for day, versions in zip(days, named, strict=True):
+        document = json.loads(content(made, "daily-summary", day=day))
+        info = document["model_info"]
+        told.append((info["version"], info["versions"]))
+        # What the folder's card says is said of the version in it alone.
+        assert (info["size"] is not None) is (set(versions) == {shipped})
+        about = made.file("daily-predictions", day).described()
+        assert about is not None
+        (described,) = about.content()
+        assert json.loads(described)["notes"][0]["models"] == document["metadata"]["models"]
+        sizes = [line["model_size"] for line in lines(made, "daily-predictions", day=day)]
+        assert [bool(size) for size in sizes] == [version == shipped for version in versions]
+    assert told == [
+        (shipped, [shipped]), (None, ["1.0.0", shipped]), (None, [None]), (None, [None, shipped]),
+    ]  # fmt: skip
+    everything = [{"name": "seedlings-12", "version": version} for version in (None, "1.0.0", shipped)]
+    for kind in ("time-series", "calendar"):
+        assert json.loads(content(made, kind))["metadata"]["models"] == everything
+    archive = zipfile.ZipFile(io.BytesIO(content(made, "darwin-core")))
+    assert (
+        f"classifiers: seedlings-12, seedlings-12 1.0.0, seedlings-12 {shipped}."
+        in archive.read("eml.xml").decode()
+    )
 
 
 def test_pooled_days_hold_the_photos_of_all_sessions(

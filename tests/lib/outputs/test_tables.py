@@ -22,9 +22,16 @@ from lib.store.records import DayRow, Photo, Prediction
 
 DAY = date(2025, 8, 24)
 NOON = datetime(2025, 8, 24, 3, tzinfo=UTC)
-MODEL = ModelInfo("starter", "1.0", "lite0", 12)
+MODELS = {
+    ("starter", "1.0"): ModelInfo("starter", "1.0", "lite0", 12),
+    ("starter", "2.0"): ModelInfo("starter", "2.0", "swin", 12, lora_enabled=True),
+}
 ABOUT = Provenance("1", [{"name": "starter", "version": "1.0"}], NOON)
 LATER = replace(ABOUT, exported=NOON + timedelta(days=1))
+
+
+def info(name: str, version: str | None) -> ModelInfo:
+    return MODELS.get((name, version or ""), ModelInfo(name, version))
 
 
 def photo(number: int, *guesses: tuple[str, float], **changes: Any) -> Photo:
@@ -41,6 +48,7 @@ def photo(number: int, *guesses: tuple[str, float], **changes: Any) -> Photo:
         top_prediction_confidence=guesses[0][1] if guesses else 0.0,
         mean_confidence=0.5,
         prediction_entropy=0.25,
+        model_version="1.0",
     )
     values: dict[str, Any] = {
         "id": number, "session_id": 0, "path": f"2025-08-24/{number}.jpg", "date": DAY, "date_source": "folder",
@@ -70,7 +78,7 @@ def lines(path: Path) -> list[dict[str, str]]:
 
 
 def test_daily_predictions_have_exactly_the_columns_of_the_shape(tmp_path: Path) -> None:
-    assert tables.write_daily(tmp_path, TODAY, MODEL, ABOUT) == 2
+    assert tables.write_daily(tmp_path, TODAY, info, ABOUT) == 2
     path = tmp_path / "csv" / "daily_predictions_2025-08-24.csv"
     assert path.read_text("utf-8").splitlines()[0] == (
         "date,image_id,image_path,processing_time,timestamp,model_name,total_predictions,model_size,lora_enabled,"
@@ -90,11 +98,23 @@ def test_daily_predictions_have_exactly_the_columns_of_the_shape(tmp_path: Path)
     assert (fourth["total_predictions"], fourth["top_confidence"], fourth["species_name_1"]) == ("0", "", "")
 
 
+def test_what_is_said_of_the_model_is_of_the_version_that_named_the_photo() -> None:
+    assert PHOTOS[0].prediction is not None
+    photos = [
+        replace(PHOTOS[0], prediction=replace(PHOTOS[0].prediction, model_version=version))
+        for version in ("1.0", "2.0", None)
+    ]
+    found = list(tables.daily_lines(tables.AnalysedDay(ROW, photos), info))
+    assert [(each["model_name"], each["model_size"], each["lora_enabled"]) for each in found] == [
+        ("starter", "lite0", False), ("starter", "swin", True), ("starter", None, False),
+    ]  # fmt: skip
+
+
 def test_a_table_that_stands_already_is_not_written_again(tmp_path: Path) -> None:
-    tables.write_daily(tmp_path, TODAY, MODEL, ABOUT)
+    tables.write_daily(tmp_path, TODAY, info, ABOUT)
     path = tables.daily_path(tmp_path, DAY)
     before = path.stat()
-    assert tables.write_daily(tmp_path, TODAY, MODEL, LATER) == 0
+    assert tables.write_daily(tmp_path, TODAY, info, LATER) == 0
     assert path.stat() == before
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -60,7 +61,11 @@ def test_every_model_that_looked_has_a_row_in_the_order_of_time(
     earlier = prediction(model_name="first", timestamp=moment - timedelta(days=1))
     rows.save_prediction(photo.id, earlier, "Rumex", "genus")
     rows.confirm_photo(photo.id, moment)
-    assert [each.model_name for each in rows.confirmed()] == ["first", "starter 1.0"]
+    rows.save_prediction(photo.id, replace(earlier, model_version="1.0.0"), "Rumex", "genus")
+    assert [(each.model_name, each.model_version) for each in rows.confirmed()] == [
+        ("first", "1.0.0"),
+        ("starter 1.0", None),
+    ]
 
 
 def test_many_photos_are_read_in_pieces_and_none_is_lost(

@@ -133,6 +133,7 @@ def test_what_is_written_names_the_model(tmp_path: Path) -> None:
     assert document["model_info"] == {
         "name": "sample",
         "version": "2.0",
+        "versions": ["2.0"],
         "size": "lite0",
         "lora_enabled": False,
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -373,6 +374,54 @@ class TestSchema:
             "prediction_results",
             "processing_results",
         }
+
+
+def test_the_version_of_a_prediction_comes_and_goes_and_none_is_claimed_of_older_ones(
+    empty_database_url: str,
+) -> None:
+    url = empty_database_url
+    migrate.up(url, "002_label_uncertainty")
+    at = "'2025-08-24T03:00:00.000000+00:00'"
+    statements = (
+        "INSERT INTO users (id, username, email, api_key, is_active, created_at)"
+        f" VALUES (1, 'ito', 'ito@field.example', 'd', '1', {at})",
+        "INSERT INTO analysis_sessions (id, user_id, session_name, description, created_at, timezone)"
+        f" VALUES (1, 1, 'north', '', {at}, 'Asia/Tokyo')",
+        "INSERT INTO diversity_metrics (id, session_id, date, total_images, processed_images, species_richness,"
+        " confidence_intervals, species_counts, species_frequencies, top_species, model_name)"
+        " VALUES (1, 1, '2025-08-24', 1, 1, 1, '{}', '{}', '{}', '[]', 'starter')",
+        "INSERT INTO image_data (id, session_id, path, date, date_source, original_filename, width, height,"
+        " file_size_bytes, sha256, media_type, low_resolution, fingerprint, is_processed, is_representative, label,"
+        " label_level, label_source, label_history, created_at)"
+        " VALUES (1, 1, 'a.jpg', '2025-08-24', 'exif', 'a.jpg', 600, 600, 9, 'd', 'image/jpeg', '0', '', '1', '1',"
+        f" 'Zea mays', 'species', 'model', '[]', {at})",
+        "INSERT INTO prediction_results (diversity_metrics_id, image_data_id, model_name, processing_time,"
+        " timestamp, predictions, top_prediction_species, top_prediction_confidence, mean_confidence,"
+        " prediction_entropy)"
+        f" VALUES (1, 1, 'starter', 0.1, {at}, '[]', 'Zea mays', 0.9, 0.5, 0.1)",
+    )
+    database = migrate.plain_database(url)
+    database.connect()
+    for statement in statements:
+        database.execute_sql(statement)
+    database.close()
+    migrate.up(url)
+    store = DatabaseStore(url)
+    mine = store.for_user(1)
+    said = mine.photo(1).prediction
+    assert said is not None
+    assert (said.model_name, said.model_version) == ("starter", None)
+    renewed = mine.save_prediction(1, replace(said, model_version="1.1.0"), "Zea mays", "species").prediction
+    assert renewed is not None
+    assert renewed.model_version == "1.1.0"
+    with pytest.raises(Problem) as refused:
+        mine.save_prediction(1, replace(said, model_version="1" * 51), "Zea mays", "species")
+    assert refused.value.errors[0]["field"] == "model_version"
+    store.close()
+    migrate.down(url, "002_label_uncertainty")
+    assert _rows(url, "SELECT model_name FROM prediction_results") == [("starter",)]
+    migrate.up(url)
+    assert _rows(url, "SELECT model_version FROM prediction_results") == [(None,)]
 
 
 def test_regional_lists_come_and_go_without_touching_what_was_there(empty_database_url: str) -> None:

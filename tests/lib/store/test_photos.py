@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -205,6 +206,12 @@ def test_the_same_model_replaces_its_prediction_and_the_newest_model_is_shown(
     newer = prediction(model_name="large 2.0", timestamp=first.timestamp + timedelta(days=1))
     assert rows.save_prediction(photo.id, newer, "Stellaria", "genus").prediction == newer
     assert rows.photo(photo.id).label == "Stellaria"
+    assert len(store.db.fetch(PredictionResults.select(PredictionResults.id))) == 2
+    # Another version of a model is the same model looking again, and says that it did.
+    renewed = replace(newer, model_version="2.1.0")
+    assert rows.save_prediction(photo.id, renewed, "Stellaria", "genus").prediction == renewed
+    assert rows.save_prediction(photo.id, newer, "Stellaria", "genus").prediction == newer
+    assert newer.model_version is None
     assert len(store.db.fetch(PredictionResults.select(PredictionResults.id))) == 2
     # A model of before that looks once more does not hide the newer one.
     assert rows.save_prediction(photo.id, first, "Stellaria media", "species").prediction == newer
