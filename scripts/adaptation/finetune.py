@@ -148,21 +148,22 @@ def learn(wish: Wish, old: Model, task: Task, made: Path) -> Learned:
 def loaded(wish: Wish, old: Model) -> network.Network:
     """The network of the checkpoint; raises Refused when the old model was not made of it."""
     found = source.locate(str(wish.checkpoint))
-    noted = old.card.raw.get("checkpoint", {}).get("sha256")
+    described = old.card.raw.get("checkpoint", {})
+    noted, asked = described.get("sha256"), described.get("asked", {})
     if noted is not None and noted != found.sha256:
         raise Refused(
             f"{found.origin} is not the checkpoint that {old.card.name} was converted from: its SHA-256 is "
             f"{found.sha256}, not {noted}."
         )
-    tensors, _ = source.tensors(source.read(found.path), found.path.stat().st_size)
-    merged = unmerged.merge(tensors, found.adapter, None)
+    tensors, _ = source.tensors(source.read(found.path), found.path.stat().st_size, asked.get("entry"))
+    merged = unmerged.merge(tensors, found.adapter, asked.get("lora_alpha"))
     named = old.card.raw.get("architecture")
     try:
-        filled = network.fill(merged.weights, None, old.card.input_height)
+        filled = network.fill(merged.weights, None, old.card.input_height, asked.get("head"))
     except Refused:
         if not named:
             raise
-        filled = network.fill(merged.weights, str(named), old.card.input_height)
+        filled = network.fill(merged.weights, str(named), old.card.input_height, asked.get("head"))
     taxon_of = old.card.raw.get("taxon_of") or list(range(filled.classes))
     if len(taxon_of) != filled.classes or len(set(taxon_of)) != len(old.labels):
         raise Refused(

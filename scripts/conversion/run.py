@@ -83,7 +83,7 @@ def convert(arguments: argparse.Namespace, say: Callable[[str], None] = print) -
     document["classes"] = len(names.rows)
     if pooling.is_needed(names.taxon_of):
         document["taxon_of"] = list(names.taxon_of)  # so that the checkpoint can be taught further
-    document |= {"prior": shares, "checkpoint": _checkpoint(found, said)}
+    document |= {"prior": shares, "checkpoint": _checkpoint(found, said, arguments)}
     document["assumed"] += [line for line in said if "assumed" in line]
     if rule is not None:
         document["place"] = _place_block(arguments, filled.head, rule)
@@ -195,8 +195,11 @@ def _head_line(head: place.Head) -> str:
     return line
 
 
-def _checkpoint(found: source.Source, said: list[str]) -> dict[str, Any]:
-    return {"file": found.origin, "sha256": found.sha256, "found": said}
+def _checkpoint(found: source.Source, said: list[str], arguments: argparse.Namespace) -> dict[str, Any]:
+    """What the checkpoint is, and how a person said that it is read: whoever teaches it further reads it so."""
+    asked = {name: getattr(arguments, name) for name in ("entry", "head", "lora_alpha")}
+    given = {name: value for name, value in asked.items() if value is not None}
+    return {"file": found.origin, "sha256": found.sha256, "found": said} | ({"asked": given} if given else {})
 
 
 def _document(

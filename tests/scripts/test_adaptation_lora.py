@@ -14,6 +14,8 @@ torch = pytest.importorskip("torch")
 from lib.classifier.model import Classifier  # noqa: E402
 from scripts import convert_model, train_classifier  # noqa: E402
 from scripts.adaptation import finetune, head, lora  # noqa: E402
+from scripts.adaptation.asking import Model  # noqa: E402
+from scripts.adaptation.run import Wish  # noqa: E402
 from tests.scripts.conversion import checkpoints  # noqa: E402
 from tests.scripts.own_photos import folder_of, make_set  # noqa: E402
 
@@ -124,6 +126,32 @@ def test_changes_of_a_species_come_after_its_outputs_are_made_one() -> None:
         expected[:, [1, 3]] += (x.double() @ weights.T + intercepts).float()
         assert torch.allclose(made(x), expected, atol=1e-5)
         assert torch.allclose(made.merged()(x), expected, atol=1e-5)
+
+
+def test_a_checkpoint_is_read_again_as_it_was_converted(
+    run_main: Callable[..., Run], tmp_path: Path, names: tuple[str, ...]
+) -> None:
+    """With another factor of its adapters, say, it would be another network under the same digest."""
+    weights = checkpoints.small_swin(num_classes=len(names)).state_dict()
+    generator = torch.Generator().manual_seed(4)
+    layer = "layers.0.blocks.0.attn.qkv"
+    out, inner = weights[f"{layer}.weight"].shape
+    weights[f"{layer}.lora_A"] = torch.randn(4, inner, generator=generator)
+    weights[f"{layer}.lora_B"] = torch.randn(out, 4, generator=generator)
+    weights |= {f"auxiliary.{last}": weights[f"head.fc.{last}"] + 1 for last in ("weight", "bias")}
+    torch.save({"first": {"x": torch.ones(1)}, "second": weights}, tmp_path / "small.pth")
+    (tmp_path / "labels.txt").write_text("\n".join(names))
+    asked = ("--entry", "second", "--head", "head.fc", "--lora-alpha", "2")
+    arguments = (str(tmp_path / "small.pth"), "--labels", str(tmp_path / "labels.txt"), "--input-size", "64")
+    options = (*arguments, "--output", str(tmp_path / "base"), "--threads", "1", "--quantise", "none")
+    code, out, err = run_main(convert_model.main)(*options, *asked)
+    assert code == 0, str(out) + err
+    old = Model(tmp_path / "base")
+    wish = Wish(tmp_path, tmp_path / "base", tmp_path / "new", checkpoint=tmp_path / "small.pth")
+    image = torch.randn(1, 3, 64, 64, generator=generator)
+    with torch.no_grad():
+        logits, _ = finetune.loaded(wish, old)(image)
+    assert torch.allclose(logits[0], torch.from_numpy(old.ask(image.numpy())[0]), atol=1e-3)
 
 
 @pytest.mark.photos
