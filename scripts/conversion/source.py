@@ -20,6 +20,7 @@ TORCH_SUFFIXES = (".pt", ".pth", ".bin", ".ckpt")
 HUB = re.compile(r"hf:(?P<repo>[^/@\s]+/[^/@\s]+)/(?P<file>[^@\s]+)(?:@(?P<revision>[^@\s]+))?")
 # What training scripts call the weights when they save more than these.
 ENTRIES = ("state_dict", "model_state_dict", "model", "net", "module", "weights", "params")
+DEEPEST = 8
 PICKLE_LIMIT = 64 * 2**20  # the description of the tensors; the numbers themselves lie beside it
 
 
@@ -155,6 +156,8 @@ def tensors(held: Any, size: int, entry: str | None = None) -> tuple[dict[str, t
             raise Refused(
                 f"No weights found; the file's entries are: {', '.join(map(str, list(held)[:20]))}."
             )
+        if len(said) == DEEPEST:  # an entry may even hold itself
+            raise Refused(f"The weights lie more than {DEEPEST} entries deep.")
         said.append(f"entry {found[0]!r} unwrapped")
         held, entry = held[found[0]], None
     if not isinstance(held, Mapping) or not held:

@@ -120,6 +120,13 @@ def test_entries_within_entries_are_unwrapped(tmp_path: Path) -> None:
     assert said == ["entry 'model' unwrapped", "entry 'state_dict' unwrapped"]
 
 
+def test_an_entry_that_holds_itself_is_refused(tmp_path: Path) -> None:
+    endless: dict[str, object] = {}
+    endless["model"] = endless
+    with pytest.raises(Refused, match="more than 8 entries deep"):
+        tensors(saved(endless, tmp_path / "x.pth"))
+
+
 def test_weights_under_two_entries_are_chosen_by_a_person(tmp_path: Path) -> None:
     path = saved({"model": STATE, "model_ema": {"b.weight": torch.ones(2)}}, tmp_path / "x.pth")
     with pytest.raises(Refused, match=r"model, model_ema. Choose one with --entry"):
