@@ -81,7 +81,7 @@ COLUMNS = {
     "image_path": Column("string", "Day and name of the file as it was sent."),
     "processing_time": Column("number", "Time that the classifier took for the photo.", "seconds"),
     "timestamp": Column("dateTimeStamp", "When the classifier saw the photo (UTC)."),
-    "model_name": Column("string", "The classifier."),
+    "model_name": Column("string", "The classifier; which versions of it, is told by `models` in the notes."),
     "total_predictions": Column("integer", "How many species the classifier's answer keeps."),
     "model_size": Column("string", "Architecture of the classifier, where known."),
     "lora_enabled": Column("boolean", "Whether the classifier's weights hold merged LoRA weights."),
