@@ -49,9 +49,7 @@ def test_weights_beside_the_graph_are_found(make_folder: MakeFolder) -> None:
 
 
 def test_weights_in_a_file_that_is_not_listed_are_refused(make_folder: MakeFolder) -> None:
-    with pytest.raises(
-        ModelUnavailable, match=r"keeps weights in 'model\.onnx\.data', of which model\.json"
-    ):
+    with pytest.raises(ModelUnavailable, match=r"keeps weights in 'model\.onnx\.data', of which model\.json"):
         Classifier(apart(make_folder(), listed=False))
 
 
@@ -60,9 +58,7 @@ def test_changed_weights_are_refused(make_folder: MakeFolder) -> None:
     data = bytearray((folder / "model.onnx.data").read_bytes())
     data[0] ^= 1
     (folder / "model.onnx.data").write_bytes(data)
-    with pytest.raises(
-        ModelUnavailable, match=r"model\.onnx\.data is not the file that model\.json"
-    ):
+    with pytest.raises(ModelUnavailable, match=r"model\.onnx\.data is not the file that model\.json"):
         Classifier(folder)
 
 
