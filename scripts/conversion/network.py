@@ -171,13 +171,20 @@ def fill(
         backbone = shape.build()
     except (AssertionError, RuntimeError, ValueError, TypeError) as impossible:
         raise Refused(f"{shape.name} cannot be built: {impossible}") from None
-    expected = {name: value.shape for name, value in backbone.state_dict().items()}
+    state = backbone.state_dict()
+    expected = {name: value.shape for name, value in state.items()}
     if layout is None:
         layout = layouts.named(tensors, expected)
         said.insert(0, f"layout: {layout.title}")
     if layout.prefix:
         said.append(f"prefix {layout.prefix!r} taken off the backbone's keys")
     canonical, wrong, used = layouts.translate(layout, tensors, expected)
+    # Whole numbers in the place of weights were quantised by a rule that the file does not tell.
+    wrong["misshapen"] += [
+        f"{' '.join(layout.names(name))}: {str(value.dtype).removeprefix('torch.')} instead of float32"
+        for name, value in canonical.items()
+        if state[name].is_floating_point() and not value.is_floating_point()
+    ]
     compared, bad = _compare_buffers(layout, tensors, backbone, shape) if shape.swin else (set(), [])
     if compared:
         said.append(f"{len(compared)} stored masks and indices are those that the architecture computes")

@@ -101,7 +101,9 @@ def _linears(tensors: dict[str, torch.Tensor]) -> dict[str, Linear]:
     for key, weight in tensors.items():
         name = key.removesuffix(".weight")
         bias = tensors.get(f"{name}.bias")
-        if name != key and weight.ndim == 2 and bias is not None and bias.shape == weight.shape[:1]:
+        if name == key or weight.ndim != 2 or bias is None or bias.shape != weight.shape[:1]:
+            continue
+        if weight.is_floating_point() and bias.is_floating_point():
             found[name] = Linear(name, weight, bias)
     return found
 

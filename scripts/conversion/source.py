@@ -163,7 +163,7 @@ def tensors(held: Any, size: int, entry: str | None = None) -> tuple[dict[str, t
     if not isinstance(held, Mapping) or not held:
         raise Refused(f"The file holds no weights by name, but {type(held).__name__}.")
     odd = [str(k) for k, v in held.items() if not isinstance(v, torch.Tensor) or not isinstance(k, str)]
-    odd += [k for k, v in held.items() if k not in odd and (v.layout != torch.strided or v.is_quantized)]
+    odd += [k for k, v in held.items() if k not in odd and not _is_plain(v)]
     if odd:
         raise Refused(_listed("Not plain tensors", odd))
     claimed = sum(value.numel() * value.element_size() for value in held.values())
@@ -179,6 +179,12 @@ def tensors(held: Any, size: int, entry: str | None = None) -> tuple[dict[str, t
     if unsound:
         raise Refused(_listed("Not finite numbers", unsound))
     return plain, said
+
+
+def _is_plain(value: torch.Tensor) -> bool:
+    """Real numbers, all of them there."""
+    whole = value.layout == torch.strided and not value.is_meta
+    return whole and not value.is_quantized and not value.is_complex()
 
 
 def _is_state(held: Mapping[Any, Any]) -> bool:

@@ -158,6 +158,14 @@ def test_every_missing_unexpected_and_misshapen_key_is_listed(tmp_path: Path) ->
     assert "first keys:\n  patch_embed.proj.weight: 32x3x4x4\n" in told
 
 
+def test_weights_that_were_quantised_by_whatever_rule_are_refused(tmp_path: Path) -> None:
+    state = small_state()
+    key = "layers.0.blocks.0.attn.qkv.weight"
+    assert f"{key}: int8 instead of float32" in refused(state | {key: state[key].to(torch.int8)}, tmp_path)
+    head = {"head.fc.weight": state["head.fc.weight"].to(torch.int8)}
+    assert "No head was found" in refused(state | head, tmp_path)
+
+
 def test_a_missing_key_is_told_in_the_files_own_names(tmp_path: Path) -> None:
     state = checkpoints.hugging_face(depths=[2, 2], num_heads=[3, 6]).state_dict()
     key = "swin.encoder.layers.0.blocks.1.attention.k_proj.weight"

@@ -219,8 +219,14 @@ def test_what_is_not_a_plain_finite_tensor_is_named(tmp_path: Path) -> None:
     nan = torch.tensor([1.0, float("nan")])
     with pytest.raises(Refused, match=r"Not finite numbers:\n  b$"):
         tensors(saved({**STATE, "b": nan}, tmp_path / "x.pth"))
-    with pytest.raises(Refused, match=r"Not plain tensors:\n  b\n  c$"):
-        tensors(saved({**STATE, "b": 3, "c": torch.ones(2, 2).to_sparse()}, tmp_path / "y.pth"))
+    odd = {
+        "b": 3,
+        "c": torch.ones(2, 2).to_sparse(),
+        "d": torch.empty(2, device="meta"),
+        "e": torch.ones(2, dtype=torch.complex64),
+    }
+    with pytest.raises(Refused, match=r"Not plain tensors:\n  b\n  c\n  d\n  e$"):
+        tensors(saved({**STATE, **odd}, tmp_path / "y.pth"))
 
 
 @pytest.mark.parametrize("held", [[1, 2], {}, torch.ones(2)])
