@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lib import taxa
-from lib.classifier.taxonomy import COLUMNS
+from lib.classifier.taxonomy import COLUMNS, LONGEST_NAME, is_name
 from scripts.conversion import Refused
 
 NAMES = ("scientific_name", "species", "scientificname", "scientific name", "name", "label", "class")
@@ -51,6 +51,12 @@ def read(path: Path, outputs: int) -> Labels:
     empty = [str(i) for i, name in enumerate(names) if not name]
     if empty:
         raise Refused(f"{path.name}: names {', '.join(empty[:10])} (counted from 0) are empty.")
+    odd = [str(i) for i, name in enumerate(names) if not is_name(name)]
+    if odd:
+        raise Refused(
+            f"{path.name}: names {', '.join(odd[:10])} (counted from 0) are longer than {LONGEST_NAME} characters, or "
+            "no text."
+        )
     if len(names) != outputs:
         raise Refused(
             f"{path.name} has {len(names)} names, and the checkpoint {outputs} outputs. They must be the same."
@@ -139,7 +145,10 @@ def _column(path: Path, titles: tuple[str, ...]) -> list[str]:
         raise Refused(f"{path.name} is not UTF-8 text.") from None
     if path.suffix.lower() != ".csv":
         return text.strip("\n").splitlines()
-    rows = list(csv.DictReader(text.splitlines()))
+    try:
+        rows = list(csv.DictReader(text.splitlines()))
+    except csv.Error as broken:
+        raise Refused(f"{path.name} cannot be read as a table: {broken}.") from None
     columns = {(title or "").strip().lower(): title for title in (rows[0] if rows else {})}
     chosen = next((columns[title] for title in titles if title in columns), None)
     if chosen is None:

@@ -71,6 +71,19 @@ def test_a_name_in_two_writings_is_one_name_too_many(tmp_path: Path) -> None:
         labels.read(file(tmp_path, "Poa annua\nZea mays\npoa_annua\n"), 3)
 
 
+@pytest.mark.parametrize("name", ["Zea " + "m" * 197, "Zea\0 mays"])
+def test_a_name_that_the_server_would_not_take_is_refused_at_once(name: str, tmp_path: Path) -> None:
+    with pytest.raises(
+        Refused, match=r"names 1 \(counted from 0\) are longer than 200 characters, or no text"
+    ):
+        labels.read(file(tmp_path, f"Poa annua\n{name}\n"), 2)
+
+
+def test_a_table_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match=r"labels\.csv cannot be read as a table"):
+        labels.read(file(tmp_path, f"species\n{'m' * 200_000}\n", "labels.csv"), 1)
+
+
 def test_an_empty_name_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="names 1 "):
         labels.read(file(tmp_path, "Poa annua\n\nZea mays\n"), 3)
