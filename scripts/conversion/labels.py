@@ -54,8 +54,8 @@ def read(path: Path, outputs: int) -> Labels:
     odd = [str(i) for i, name in enumerate(names) if not is_name(name)]
     if odd:
         raise Refused(
-            f"{path.name}: names {', '.join(odd[:10])} (counted from 0) are longer than {LONGEST_NAME} characters, or "
-            "no text."
+            f"{path.name}: names {', '.join(odd[:10])} (counted from 0) are longer than {LONGEST_NAME} "
+            "characters, or no text."
         )
     if len(names) != outputs:
         raise Refused(
