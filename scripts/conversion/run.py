@@ -41,6 +41,8 @@ RANGING_PHOTOS = 64  # of the static quantisation: more change its scales little
 
 def convert(arguments: argparse.Namespace, say: Callable[[str], None] = print) -> Path:
     """Convert as the command line asks; answers the folder. Raises Refused, with nothing written."""
+    if arguments.threads < 1:
+        raise Refused("--threads must be 1 or more.")
     torch.set_num_threads(arguments.threads)
     if arguments.quantise not in quantise.METHODS:
         raise Refused(f"--quantise {arguments.quantise}: known are {', '.join(quantise.METHODS)}.")

@@ -47,7 +47,7 @@ def run(run_main: Callable[..., Run]) -> Run:
     Path("labels.txt").write_text("\n".join(NAMES) + "\n", encoding="utf-8")
 
     def call(*arguments: str) -> tuple[int, str, str]:
-        return called(*arguments, "--labels", "labels.txt", "--threads", "1")
+        return called("--labels", "labels.txt", "--threads", "1", *arguments)
 
     return call
 
@@ -341,6 +341,7 @@ def test_what_does_not_fit_is_listed_and_nothing_is_written(run: Run) -> None:
         (["--temperature", "0"], "temperature is missing or not usable"),
         (["--std=0,1,1"], "std is missing or not usable"),
         (["--lora-alpha", "nan"], "--lora-alpha"),
+        (["--threads", "0"], "--threads"),
         (["--architecture", "no_such_net"], "no_such_net"),
         (["--place-scale", "unit"], "takes no latitude"),
         (["--head", "body"], "head.fc (11x64)"),
