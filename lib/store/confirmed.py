@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Hashable
 from dataclasses import fields
 from functools import cache
@@ -66,18 +67,18 @@ class ConfirmedRows(PhotoRows):
         return found
 
     def confirmed_stamp(self, session_id: int | None = None) -> Hashable:
-        """Changes whenever `confirmed` would answer otherwise, and costs a hundredth of it; None while days wait.
+        """Changes whenever `confirmed` would answer otherwise, and costs little beside it; None while days wait.
 
         Whatever changes a label or a prediction has its day computed anew, so that the days tell: rows have
-        numbers that are never given twice, and the time of their computing.
+        numbers that are never given twice, and the time of their computing. Of all of them: the newest alone
+        would hide changes behind a day that a machine with a fast clock computed.
         """
         days = DiversityMetrics
-        computed = pw.fn.COUNT(days.computed_at)
-        query = days.select(pw.fn.COUNT(days.id), computed, pw.fn.MAX(days.id), pw.fn.MAX(days.computed_at))
-        row = self.db.first(query.where(self._within(days.session_id, session_id)))
-        if row is None or row[0] != row[1]:
+        query = days.select(days.id, days.computed_at).where(self._within(days.session_id, session_id))
+        rows = self.db.fetch(query.order_by(days.id))
+        if any(computed_at is None for _, computed_at in rows):
             return None
-        return (self.db.url, self.user_id, session_id, *row)
+        return (self.db.url, self.user_id, session_id, hashlib.sha256(repr(rows).encode()).digest())
 
     def _within(self, column: Any, session_id: int | None) -> Any:
         """The condition that a row belongs to this user, and to one session where that is asked."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ import pytest
 from lib import analysis
 from lib.store import confirmed
 from lib.store.database import UserStore
+from lib.store.models import DiversityMetrics
 from lib.store.records import NewPhoto, Photo, Prediction, SaidSpecies, Session
 
 Named = Callable[..., Photo]
@@ -156,3 +157,19 @@ def test_every_change_of_what_is_confirmed_has_another_stamp(
         analysis.recompute(rows, session.id, days)
     assert rows.confirmed_stamp() != before
     assert change == "move" or rows.confirmed() != content
+
+
+def test_a_day_of_a_fast_clock_hides_no_change_of_another(
+    rows: UserStore, session: Session, classified: Callable[..., Photo], day: date, moment: datetime
+) -> None:
+    """Several machines, or one whose clock was set back."""
+    photo, ahead = classified(), classified(date=day + timedelta(days=1))
+    for each in (photo, ahead):
+        rows.confirm_photo(each.id, moment)
+    analysis.recompute(rows, session.id, [day, ahead.date])
+    fast = DiversityMetrics.update(computed_at=datetime.now(UTC) + timedelta(hours=1))
+    rows.db.run(fast.where(DiversityMetrics.date == ahead.date))
+    before = rows.confirmed_stamp()
+    rows.label_photo(photo.id, "Rumex", "genus", moment)
+    analysis.recompute(rows, session.id, [day])
+    assert rows.confirmed_stamp() not in (before, None)
