@@ -154,7 +154,9 @@ class Classifier:
             wanted = "`image`" if self._card.place is None else "`image` and `place`"
             raise ModelUnavailable(f"model.onnx must take {wanted} (float32) and give `logits`.")
         asked = [name for name in ("logits", "embedding") if name in names]
-        blank = np.zeros((1, 3, self._card.input_height, self._card.input_width), np.float32)
+        # Prepared as a photo is, so that a mean or deviation that no graph can take shows now, not with each photo.
+        with np.errstate(over="ignore", invalid="ignore"):
+            blank = preprocess.tensor(_grey(self._card.input_width, self._card.input_height), self._card)
         try:
             found = self._session.run(asked, self._feed(blank))
         except Exception:
@@ -179,6 +181,12 @@ class Classifier:
                 "the vectors of out_of_domain do not have the length of model.onnx's embedding."
             )
         return asked
+
+
+def _grey(width: int, height: int) -> Image.Image:
+    from PIL import Image
+
+    return Image.new("RGB", (width, height), (128, 128, 128))
 
 
 def entropy(probabilities: np.ndarray) -> float:

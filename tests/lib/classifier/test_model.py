@@ -252,6 +252,7 @@ def test_entropy_counts_the_missing_mass_as_an_outcome() -> None:
         ({"onnx_options": {"weights": WEIGHTS[:, :3]}}, "1 x 4 logits"),
         ({"prior": [0.5, 0.5]}, "prior must hold 4 numbers"),
         ({"onnx_options": {"weights": WEIGHTS * np.nan}}, "not finite"),
+        ({"mean": [1e308, 0.5, 0.5]}, "not finite"),  # beyond float32, which only a real photo would show
         ({"input_size": [32, 24], "onnx_options": {"size": 32}}, "does not run on an image"),
     ],
 )
