@@ -118,10 +118,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--exact-copies",
         action="store_true",
-        help="keep the files byte for byte, as hard links where the disk allows: never edit them in place, they are "
-        "the stored photos themselves. They then hold what the camera "
-        "wrote, WHERE EACH PHOTO WAS TAKEN included. Without this, the pixels are copied unchanged and everything "
-        "else is left out (HEIC, PNG and WebP become JPEG)",
+        help="keep the files byte for byte, as hard links where the disk allows: never edit them in place, they "
+        "are the stored photos themselves. They then hold what the camera wrote, WHERE EACH PHOTO WAS TAKEN "
+        "included. Without this, the pixels are copied unchanged and everything else is left out (HEIC, PNG and "
+        "WebP become JPEG)",
     )
     return parser
 
