@@ -101,6 +101,11 @@ def parser() -> argparse.ArgumentParser:
     judged.add_argument(
         "--calibration", type=Path, help="folders Genus_species/*.jpg to fit the temperature on"
     )
+    made.add_argument(
+        "--strangers",
+        type=Path,
+        help="photos of anything that the model does not know, to fit how to tell them (with --calibration)",
+    )
     judged.add_argument("--temperature", type=float, default=1.0, help="where it is not fitted")
     return made
 

@@ -10,6 +10,8 @@ def text(document: dict[str, Any], unmapped: tuple[str, ...], shared: dict[str, 
     parts = [_head(document), _made(document), _parity(document)]
     if "calibration" in document:
         parts.append(_calibration(document))
+    if "strangers" in document:
+        parts.append(_strangers(document))
     parts += [_labels(document, unmapped, shared), _use(document)]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
@@ -94,6 +96,33 @@ def _calibration(document: dict[str, Any]) -> str:
     )
 
 
+def _strangers(document: dict[str, Any]) -> str:
+    figure = document["strangers"]
+    rows = []
+    for title, key in (("softmax alone", "softmax_alone"), ("with the energy", "with_energy")):
+        row = figure[key]
+        shares = " | ".join(
+            f"{100 * share['value']:.1f} % ({100 * share['low']:.1f} to {100 * share['high']:.1f})"
+            for share in (row["known_named"], row["strangers_named"])
+        )
+        rows.append(f"| {title} | {row['brier']:.4f} | {shares} |")
+    return "\n".join(
+        [
+            "## Photos of other things",
+            "",
+            f"P(in domain) from the energy of the logits, fitted on {figure['photos_fitted']} photos of known "
+            f"species and of other things, for a mixture with {100 * figure['strangers_assumed']:.0f} % of these; "
+            f"all figures are of {figure['photos_measured']} others. Area under the ROC curve of the energy: "
+            f"{figure['area_under_roc']:.3f}. "
+            + ("It is used." if figure["used"] else "It is **not used**, because it is no better."),
+            "",
+            "| confidence | Brier score | known: sure of a species | other things: sure of a species |",
+            "| --- | --- | --- | --- |",
+            *rows,
+        ]
+    )
+
+
 def _labels(document: dict[str, Any], unmapped: tuple[str, ...], shared: dict[str, tuple[str, ...]]) -> str:
     lines = [
         "## Species",
@@ -113,9 +142,17 @@ def _use(document: dict[str, Any]) -> str:
     lines = ["## What it is for, and what not", ""]
     if "calibration" not in document:
         lines += ["Its temperature was not fitted: how sure it says to be is not measured.", ""]
+    blind = document["out_of_domain"]["kind"] == "none"
     lines += [
-        "For first labels that a person confirms. It gives every photo to one of its species, whatever it shows: "
-        "it has no measure of whether a photo shows any of them. It must not be used to decide on herbicide, "
+        "For first labels that a person confirms. "
+        + (
+            "It gives every photo to one of its species, whatever it shows: it has no measure of whether a photo "
+            "shows any of them. "
+            if blind
+            else "Its measure of whether a photo shows any of its species is as good as the photos that it was "
+            "fitted on. "
+        )
+        + "It must not be used to decide on herbicide, "
         "weeding or harvest, to say that a plant is edible, harmless or poisonous, or to report occurrences "
         "without a person's check.",
     ]

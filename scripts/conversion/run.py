@@ -31,6 +31,7 @@ from scripts.conversion import (
     quantise,
     reference,
     source,
+    strangers,
 )
 from scripts.conversion.backbones import timm
 
@@ -80,6 +81,12 @@ def convert(arguments: argparse.Namespace, say: Callable[[str], None] = print) -
         labelled = calibrate.find(arguments.calibration, names.places())
         if labelled.skipped:
             say(f"not the model's species: {', '.join(labelled.skipped)}")
+
+    others_unknown = None
+    if arguments.strangers is not None:
+        if labelled is None:
+            raise Refused("--strangers needs photos of known species to tell them from: --calibration.")
+        others_unknown = strangers.find(arguments.strangers)
 
     document = _document(arguments, filled, found, inatag=inatag)
     document["classes"] = len(names.rows)
@@ -136,7 +143,7 @@ def convert(arguments: argparse.Namespace, say: Callable[[str], None] = print) -
         if shipped.runtime:
             document["runtime"] = shipped.runtime
         if labelled is not None:
-            document |= _calibrated(made, labelled, reader, arguments, say)
+            document |= _calibrated(made, labelled, others_unknown, reader, say)
         labels.write(names, made / "labels.csv")
         folder.describe(
             made, document, [*shipped.files, "labels.csv"], card.text(document, names.unmapped, names.shared)
@@ -250,11 +257,11 @@ def _document(
 def _calibrated(
     made: Path,
     labelled: calibrate.Labelled,
+    others: list[Path] | None,
     reader: model_folder.Card,
-    arguments: argparse.Namespace,
     say: Callable[[str], None],
 ) -> dict[str, Any]:
-    """The fitted temperature and its figures, from the graph as it is shipped."""
+    """The fitted temperature and in-domain probability with their figures, from the graph as it is shipped."""
     say(f"fitting the temperature on {len(labelled.paths)} labelled photos")
     default = reader.place
 
@@ -268,7 +275,19 @@ def _calibrated(
         f"temperature {temperature:.3f}; calibration error {figure['calibration_error']:.3f} "
         f"(before {figure['calibration_error_before']:.3f})"
     )
-    return {"temperature": temperature, "calibration": figure}
+    fitted: dict[str, Any] = {"temperature": temperature, "calibration": figure}
+    if others is not None:
+        say(f"telling the model's species from {len(others)} photos of other things")
+        judged = strangers.judge(
+            logits, labelled.targets, parity.by_graph(made / GRAPH, map(one, others)), temperature
+        )
+        alone, shown = judged.figure["softmax_alone"], judged.figure["with_energy"]
+        say(
+            f"energy beside the probability: {'used' if judged.figure['used'] else 'not used, it is no better'}; "
+            f"Brier score {shown['brier']:.4f} (softmax alone {alone['brier']:.4f})"
+        )
+        fitted |= {"out_of_domain": judged.block, "strangers": judged.figure}
+    return fitted
 
 
 def _load(made: Path) -> None:

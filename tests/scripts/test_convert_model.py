@@ -429,6 +429,31 @@ def labelled() -> Path:
 
 
 @pytest.mark.usefixtures("exported")
+def test_how_to_tell_strangers_is_fitted_judged_and_told(run: Run, labelled: Path) -> None:
+    small()
+    for i, picture in enumerate(photos.made(24, side=96, seed=8)):
+        Path("others").mkdir(exist_ok=True)
+        picture.point(lambda value: value // 8).save(
+            Path("others") / f"{i}.png"
+        )  # dark, unlike all the others
+    arguments = ("weeds.pth", "--input-size", "64", "--quantise", "none", "--strangers", "others")
+    code, _, wrong = run(*arguments, "--output", "alone")
+    assert code == 1
+    assert "--calibration" in wrong
+    assert not Path("alone").exists()
+    code, said, wrong = run(*arguments, "--output", "out", "--calibration", str(labelled))
+    assert (code, wrong) == (0, "")
+    model = Classifier(Path("out"))
+    figure = model.card["strangers"]
+    assert (figure["photos_fitted"], figure["photos_measured"]) == (33, 33)
+    assert (model.card["out_of_domain"]["kind"] == "logistic") == figure["used"]
+    card = Path("out/MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "## Photos of other things" in card
+    assert ("It is **not used**" in card) == (not figure["used"])
+    assert f"{figure['with_energy']['brier']:.4f}" in said
+
+
+@pytest.mark.usefixtures("exported")
 def test_the_temperature_is_fitted_on_labelled_photos_of_the_models_species(run: Run, labelled: Path) -> None:
     net = small()
     code, said, _ = run(
