@@ -21,7 +21,7 @@ ATTRIBUTION = (
     "ImageNet weights, Apache-2.0."
 )
 COLUMNS = ("scientific_name", "genus", "family", "common_name_en", "common_name_ja", "eppo", "gbif")
-INT8 = "static int8 (u8 activations, s8 weights by channel, QDQ)"
+INT8 = "static int8 (u8 activations; weights by channel, depthwise s8, all others u8; QDQ)"
 
 
 def folder(

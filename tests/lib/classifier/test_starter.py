@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+from onnx import numpy_helper
 from PIL import Image, ImageDraw
 
 from lib.classifier.model import Classifier
@@ -41,6 +43,36 @@ def test_the_folder_is_small_and_carries_its_licences() -> None:
     assert "arXiv:1711.05458" in card
     assert "must not be used" in card
     assert json.loads((STARTER_MODEL / "model.json").read_text())["licence"] == "CC-BY-SA-4.0"
+
+
+def neighbours(weights: np.ndarray) -> np.ndarray:
+    """The weights (O, I, H, W) of a convolution two by two, as the kernels multiply them: (O, pairs, 2)."""
+    rows = weights.transpose(0, 2, 3, 1).reshape(len(weights), -1).astype(int)
+    return np.pad(rows, ((0, 0), (0, rows.shape[1] % 2))).reshape(len(rows), -1, 2)
+
+
+def test_no_sum_overflows_on_processors_without_vnni() -> None:
+    # They add two products of u8 activations and s8 weights in 16 bits: 255 x 128 fits, 255 x 129 does not.
+    # Products of u8 and u8, and depthwise convolutions, are summed in 32 bits everywhere.
+    graph = onnx.load(STARTER_MODEL / "model.onnx").graph
+    held = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    writer = {name: node for node in graph.node for name in node.output}
+    overflowing, seen = {}, 0
+    for node in graph.node:
+        if node.op_type != "Conv" or any(a.name == "group" and a.i != 1 for a in node.attribute):
+            continue
+        name = writer[node.input[1]].input[0]
+        seen += 1
+        if held[name].dtype == np.int8:
+            overflowing[name] = int((neighbours(held[name]).clip(min=0).sum(2) > 128).sum())
+            overflowing[name] += int((neighbours(held[name]).clip(max=0).sum(2) < -128).sum())
+        else:
+            assert held[name].dtype == np.uint8
+    assert seen == 33
+    assert not any(overflowing.values()), overflowing
+    products = [held[i] for n in graph.node if n.op_type in ("Gemm", "MatMul") for i in n.input if i in held]
+    assert products
+    assert all(values.dtype == np.float32 for values in products)
 
 
 def test_the_measured_figures_hold_what_the_issue_asks() -> None:
