@@ -106,7 +106,7 @@ METHODS = ("auto", *VARIANTS)
 # The choice by size: (million weights up to which it holds, variant). It came out the same for all three sizes,
 # from `scripts/bench.py models` with 2,959 outputs, one core (AMD EPYC, AVX-512 VNNI), ONNX Runtime 1.32.0:
 # - Dynamic int8 takes a quarter of the file and half the time of float32. Served, master and worker hold at most
-#   176 MB with Swin-Tiny (float32: 245), 242 MB with Base and 359 MB with Large: all fit into 512 MB. On a Tiny
+#   180 MB with Swin-Tiny (float32: 263), 245 MB with Base and 368 MB with Large: all fit into 512 MB. On a Tiny
 #   trained on the seedlings it named all of 240 photos as float32 did. Weights of 7 bits: 98.8 %; all 8 bits:
 #   100 %, but wrong on processors without VNNI; u8 weights: 100 %, a third slower.
 # - Static int8 is no smaller and no faster once GELU is one operator, agrees less (97.5 %) and needs photos.
