@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lib import taxa
-from lib.classifier import ModelUnavailable, Taxon
-from lib.classifier.taxonomy import read_labels
+from lib.classifier import Taxon
+from lib.model_facts import known_model
 from lib.problems import FieldError, invalid
 from lib.store.records import NOT_A_PLANT
 
@@ -41,8 +41,9 @@ def human_label(text: str, model_dir: Path) -> HumanLabel:
         return HumanLabel(NOT_A_PLANT, NOT_A_PLANT)
     if name.lower() == UNKNOWN:
         return HumanLabel(UNKNOWN, UNKNOWN)
+    # Kept from the last time; none when the folder is broken, which must not stop a person from labelling.
+    model = known_model(model_dir).taxa
     # A taxon's family may be left empty, and is then not what an empty name means.
-    model = _taxa(model_dir)
     known = (_known(name.casefold(), model) or _in_table(name, model)) if name else None
     if known is None and name:
         name = _without_author(name)
@@ -98,11 +99,3 @@ def _in_table(name: str, model: tuple[Taxon, ...]) -> HumanLabel | None:
     names = {taxon.species, *taxon.synonyms, *(name.replace("_", " ").capitalize() for name in taxon.inatag)}
     of_model = (each.species for each in model if each.species in names)
     return HumanLabel(next(of_model, taxon.species), "species")
-
-
-def _taxa(model_dir: Path) -> tuple[Taxon, ...]:
-    """The model's taxa; none when the folder is broken, which must not stop a person from labelling."""
-    try:
-        return read_labels(model_dir / "labels.csv")
-    except ModelUnavailable:
-        return ()
