@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from lib import config
 from lib.problems import Problem
+from scripts.arguments import Refused, store_of
 
 if TYPE_CHECKING:
     from lib.regions import Region
@@ -20,10 +21,6 @@ if TYPE_CHECKING:
     from scripts.evaluation.cases import Case
 
 UNREADABLE_SHOWN = 10
-
-
-class Refused(Exception):
-    """The arguments do not fit what is there; the text says why."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -133,14 +130,8 @@ def _cases(options: argparse.Namespace, settings: config.Settings) -> list[Case]
     store = DatabaseStore(settings.database_url)
     try:
         with store.connection():
-            user = store.user(options.username) if options.username else store.sole_user()
-            if user is None:
-                raise Refused(
-                    f"--username: there is no user {options.username!r}"
-                    if options.username
-                    else "--username: say whose photos to judge by; there is not exactly one user"
-                )
-            found = cases.of_database(store.for_user(user.id), PhotoFiles(settings.data_dir))
+            mine = store_of(store, options.username, "--username", "whose photos to judge by")
+            found = cases.of_database(mine, PhotoFiles(settings.data_dir))
     finally:
         store.close()
     return cases.spread(found, options.limit)

@@ -15,14 +15,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from lib import config
 from lib.problems import Problem
+from scripts.arguments import Refused, store_of
 
 if TYPE_CHECKING:
     from lib.outputs.exports import Exporter, ExportFile
-    from lib.store.records import User
-
-
-class Refused(Exception):
-    """The arguments do not fit what is there; the text says why."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -73,14 +69,7 @@ def _exporter(settings: config.Settings, options: argparse.Namespace, stack: Exi
     stack.callback(store.close)
     connection: AbstractContextManager[None] = store.connection()
     stack.enter_context(connection)
-    user: User | None = store.user(options.user) if options.user else store.sole_user()
-    if user is None:
-        raise Refused(
-            f"--user: there is no user {options.user!r}"
-            if options.user
-            else "--user: say whose data to write; there is not exactly one user"
-        )
-    mine = store.for_user(user.id)
+    mine = store_of(store, options.user, "--user", "whose data to write")
     check_period(mine, period)
     return exports.of_user(mine, settings.model_dir, options.start_date, options.end_date, options.session)
 

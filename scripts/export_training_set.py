@@ -14,14 +14,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from lib import config
 from lib.problems import Problem
+from scripts.arguments import Refused, store_of
 
 if TYPE_CHECKING:
-    from lib.store.database import DatabaseStore, UserStore
+    from lib.store.database import UserStore
     from lib.training_set import Exported
-
-
-class Refused(Exception):
-    """The arguments do not fit what is there; the text says why."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -41,7 +38,8 @@ def main(arguments: list[str] | None = None) -> int:
     store = DatabaseStore(settings.database_url)
     try:
         with store.connection():
-            done = _export(_mine(store, options.username), settings, options)
+            mine = store_of(store, options.username, "--username", "whose photos to write")
+            done = _export(mine, settings, options)
     except Refused as error:
         print(error, file=sys.stderr)
         return 2
@@ -61,17 +59,6 @@ def main(arguments: list[str] | None = None) -> int:
     counts = {name: getattr(done, name) for name in ("added", "unchanged", "removed", "listed_only")}
     print(json.dumps(counts | {"left_out": len(done.left_out), "species": done.species}))
     return 3 if done.left_out else 0
-
-
-def _mine(store: DatabaseStore, name: str | None) -> UserStore:
-    user = store.user(name) if name else store.sole_user()
-    if user is None:
-        raise Refused(
-            f"--username: there is no user {name!r}"
-            if name
-            else "--username: say whose photos to write; there is not exactly one user"
-        )
-    return store.for_user(user.id)
 
 
 def _export(mine: UserStore, settings: config.Settings, options: argparse.Namespace) -> Exported:

@@ -21,7 +21,7 @@ import torch
 from PIL import Image
 
 from lib.classifier import folder as model_folder
-from lib.classifier import preprocess
+from lib.classifier import preprocess, taxonomy
 from scripts.conversion import backbones, export
 from scripts.conversion.quantise import VARIANTS, quantise
 
@@ -119,18 +119,7 @@ def write_labels(path: Path, species: list[str], classes: int = CLASSES) -> None
     names = [*species, *(f"Output {number}" for number in range(len(species), classes))]
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(
-            [
-                "index",
-                "scientific_name",
-                "genus",
-                "family",
-                "common_name_en",
-                "common_name_ja",
-                "eppo",
-                "gbif",
-            ]
-        )
+        writer.writerow(taxonomy.COLUMNS)
         for index, name in enumerate(names):
             writer.writerow([index, name, name.split(" ", maxsplit=1)[0], "", "", "", "", ""])
 

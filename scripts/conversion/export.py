@@ -12,6 +12,7 @@ from pathlib import Path
 import onnx
 import torch
 
+from scripts.conversion import rewrite
 from scripts.conversion.network import Network
 
 OPSET = 18
@@ -43,17 +44,6 @@ def write(network: Network, size: int, path: Path) -> None:
             verbose=False,
         )
     model = onnx.load(path)
-    # Where and with what it was exported is nobody's business at run time.
-    for node in model.graph.node:
-        del node.metadata_props[:]
-        node.doc_string = ""
-    for function in model.functions:
-        del function.metadata_props[:]
-        function.doc_string = ""
-    model.doc_string = model.graph.doc_string = ""
-    del model.graph.metadata_props[:], model.metadata_props[:]
-    for value in [*model.graph.input, *model.graph.output, *model.graph.value_info, *model.graph.initializer]:
-        del value.metadata_props[:]
-        value.doc_string = ""
+    rewrite.without_origin(model)
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, path)

@@ -1,4 +1,4 @@
-"""Graph rewrites before the weights are made smaller: exact ones, that change nothing but rounding."""
+"""Graph rewrites before the weights are made smaller: nothing changes but rounding, and what tells the origin."""
 
 from __future__ import annotations
 
@@ -62,6 +62,18 @@ def fuse_gelu(model: onnx.ModelProto) -> int:
     if replaced and all(entry.domain != CONTRIB for entry in model.opset_import):
         model.opset_import.append(helper.make_opsetid(CONTRIB, 1))
     return len(replaced)
+
+
+def without_origin(model: onnx.ModelProto) -> None:
+    """Drop where and with what a graph was exported, which is nobody's business at run time."""
+    for part in (*model.graph.node, *model.functions):
+        del part.metadata_props[:]
+        part.doc_string = ""
+    model.doc_string = model.graph.doc_string = ""
+    del model.graph.metadata_props[:], model.metadata_props[:]
+    for value in [*model.graph.input, *model.graph.output, *model.graph.value_info, *model.graph.initializer]:
+        del value.metadata_props[:]
+        value.doc_string = ""
 
 
 def matmul_of_gemm(model: onnx.ModelProto) -> int:

@@ -22,6 +22,7 @@ from onnxruntime.quantization import (
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from scripts.conversion.rewrite import without_origin
 from scripts.training.fit import Network, enlarge, normalise
 
 
@@ -58,13 +59,7 @@ def write_float(network: Network, size: int, path: Path) -> None:
             verbose=False,
         )
     model = onnx.load(path)
-    # Where and with what it was exported is nobody's business at run time.
-    for node in model.graph.node:
-        del node.metadata_props[:]
-        node.doc_string = ""
-    del model.graph.metadata_props[:], model.metadata_props[:]
-    for value in [*model.graph.input, *model.graph.output, *model.graph.value_info, *model.graph.initializer]:
-        del value.metadata_props[:]
+    without_origin(model)
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, path)
 
