@@ -1,4 +1,4 @@
-"""Users, photos, predictions and days for the tests of the store."""
+"""Users, photos, predictions and days in a database, for the tests of what stores and reads them."""
 
 from __future__ import annotations
 
