@@ -49,7 +49,7 @@ def read_change(
     day: date | None = None,
     kinds: Sequence[Kind] = KINDS,
 ) -> Change:
-    """The change that a request asks for: exactly one of these, else 400; 422 for what is no name or no possible day.
+    """The change that a request asks for: exactly one, else 400; 422 for what is no name or no possible day.
 
     `kinds` are those that the request can name, for the refusal to list them.
     """

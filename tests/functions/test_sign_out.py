@@ -29,7 +29,7 @@ def test_it_forgets_the_browser(server: Server, user: Client) -> None:
         f"{server.base}/sign-out", data={"csrf_token": token_of(page)}, allow_redirects=False
     )
     assert reply.status_code == 303
-    assert reply.headers["Location"] == "/"
+    assert reply.headers["Location"] == "/?done=signed-out"
     assert "weeds" not in browser.cookies
     assert "Sample data" in browser.get(f"{server.base}/").text
 
