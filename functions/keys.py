@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from lib import keys, shapes
+from lib import credentials, shapes
+from lib.credentials import LONGEST_KEY_NAME
 from lib.dispatcher import Call
 from lib.operations import operation
-from lib.problems import forbidden, not_found
 from lib.scope import Identifier
 from lib.shapes import KeyShape
 
@@ -20,7 +20,7 @@ Scope = Literal["read", "write", "jobs"]
 class NewKey(msgspec.Struct, forbid_unknown_fields=True):
     """A key may only carry scopes that the key that makes it carries."""
 
-    name: Annotated[str, msgspec.Meta(min_length=1, max_length=100)] = "key"
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_KEY_NAME)] = "key"
     scopes: Annotated[list[Scope], msgspec.Meta(min_length=1, max_length=3)] = msgspec.field(
         default_factory=lambda: ["read", "write"]
     )
@@ -49,17 +49,12 @@ def get(call: Call) -> Keys:
 
 @operation("A new key, shown this once", status=201)
 def post(call: Call, body: NewKey) -> MadeKey:
-    scopes = tuple(dict.fromkeys(body.scopes))
-    if not set(scopes) <= call.identity.scopes:
-        raise forbidden("A key cannot give scopes that it does not have itself.")
-    secret, digest, prefix = keys.new_key()
-    made = call.services.database.add_key(
-        call.mine.user_id, name=body.name, digest=digest, prefix=prefix, scopes=scopes
+    made, secret = credentials.make(
+        call.services.database, call.mine.user_id, call.identity.scopes, body.name, body.scopes
     )
     return MadeKey(**msgspec.structs.asdict(shapes.key(made)), secret=secret)
 
 
 @operation("Revoke a key, at once and for good", status=204, problems=(404,))
 def delete(call: Call, query: Query) -> None:
-    if not call.services.database.revoke_key(call.mine.user_id, query.id, datetime.now(UTC)):
-        raise not_found("There is no key with this number.")
+    credentials.revoke(call.services.database, call.mine.user_id, query.id, datetime.now(UTC))

@@ -8,9 +8,10 @@ import msgspec
 
 from lib import performance
 from lib.dispatcher import Call
+from lib.memory import Memory, process_memory
 from lib.model_facts import ModelFacts, known_model
 from lib.operations import operation
-from lib.performance import Memory, ModelReport, Note
+from lib.performance import ModelReport, Note
 from lib.scope import Identifier, check_session
 
 ModelName = Annotated[str, msgspec.Meta(max_length=200, description="The name of one model.")]
@@ -69,7 +70,7 @@ def get(call: Call, query: Query) -> Performance:
         models=list(asked.models),
         notes=performance.notes_of(asked),
         hint=_hint(call, found, asked),
-        memory=None if visitor else performance.process_memory(),
+        memory=None if visitor else process_memory(),
         sample=store.sample,
     )
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from lib import analysis, recognition, shapes
+from lib import session_changes, shapes
 from lib.dispatcher import Call
 from lib.operations import operation
 from lib.scope import Description, IdPath, Latitude, Longitude, RegionSpecies, SessionName, Zone
@@ -38,19 +38,9 @@ def patch(call: Call, path: IdPath, body: Change) -> SessionShape:
     changes: dict[str, Any] = {
         name: value for name, value in msgspec.structs.asdict(body).items() if value is not UNSET
     }
-    if "session_name" in changes:
-        changes["session_name"] = changes["session_name"].strip()
-    recognition.refuse_strangers(changes.get("region_species"), call.settings.model_dir)
-    return shapes.session(call.mine.update_session(path.id, **changes))
+    return shapes.session(session_changes.update(call.mine, path.id, changes, call.settings.model_dir))
 
 
 @operation("Delete a session with its photos and days", status=204)
 def delete(call: Call, path: IdPath) -> None:
-    store = call.mine
-    # One transaction: a crash before the pooled days are mended would leave them old.
-    with store.day_transaction(path.id):
-        deleted = store.delete_session(path.id)
-        analysis.recompute_pooled(store, deleted.dates)
-    # The rows are gone first: a crash here leaves files without rows, which the next sweep removes.
-    for photo_path in deleted.paths:
-        call.services.photos.delete(photo_path)
+    session_changes.delete(call.mine, path.id, call.services.photos)

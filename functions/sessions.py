@@ -7,7 +7,7 @@ from datetime import date
 import msgspec
 from flask import Response
 
-from lib import operations, recognition, shapes
+from lib import operations, session_changes, shapes
 from lib.dispatcher import Call
 from lib.operations import operation
 from lib.scope import Description, Latitude, Longitude, RegionSpecies, SessionName, Zone
@@ -40,17 +40,8 @@ def get(call: Call) -> Sessions:
 
 @operation("A new session", status=201, problems=(422,))
 def post(call: Call, body: NewSession) -> SessionShape:
-    recognition.refuse_strangers(body.region_species, call.settings.model_dir)
-    made = call.mine.create_session(
-        session_name=body.session_name.strip(),
-        description=body.description,
-        start_date=body.start_date,
-        end_date=body.end_date,
-        timezone=body.timezone or call.settings.site_timezone,
-        latitude=body.latitude,
-        longitude=body.longitude,
-        region_species=body.region_species,
-    )
+    fields = msgspec.structs.asdict(body)
+    made = session_changes.create(call.mine, fields, call.settings.model_dir, call.settings.site_timezone)
     reply = Response(operations.encode(shapes.session(made)), status=201, content_type=operations.JSON)
     reply.headers["Location"] = f"/api/sessions/{made.id}"
     return reply  # type: ignore[return-value]  # the declared shape, with a header of its own

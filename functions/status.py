@@ -77,9 +77,6 @@ def _region(call: Call) -> RegionShape | None:
         return None
     from lib import recognition
 
-    try:
-        found = recognition.known_to_model(region, call.settings.model_dir)
-    except classifier.ModelUnavailable:
-        return RegionShape(recognition.shown(region), len(region.species), None, None, None)
-    warning = None if found.known else recognition.STRANGERS
-    return RegionShape(found.name, found.species, found.known, list(found.unknown), warning)
+    found = recognition.site_list(region, call.settings.model_dir)
+    unknown = None if found.unknown is None else list(found.unknown)
+    return RegionShape(found.name, found.species, found.known, unknown, found.warning)

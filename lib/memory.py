@@ -1,4 +1,4 @@
-"""How much memory is left for this process, and giving back what it does not use.
+"""How much memory this process holds, how much is left for it, and giving back what it does not use.
 
 What a container may use is told by its control group (version 1 or 2), what a machine has by /proc/meminfo. Pages
 that only mirror files count as left: the kernel takes them back when they are needed, weights that are mapped from
@@ -34,6 +34,25 @@ class Room:
     def short(self) -> bool:
         """Less is left than a quarter of the limit, but than 256 MB at least and a gigabyte at most."""
         return self.left < min(max(self.limit * SHORT_SHARE, ONE_PHOTO), AMPLE)
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """A process in bytes: what is resident now, and the most that ever was; null where the system does not say."""
+
+    resident: int | None
+    peak: int | None
+
+
+def process_memory() -> Memory:
+    """What this process holds in memory now, and the most it ever held; nulls where the system does not say."""
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return Memory(None, None)
+    values = {name: value.split() for name, _, value in (line.partition(":") for line in lines)}
+    resident, peak = (values.get(name, [])[:1] for name in ("VmRSS", "VmHWM"))  # in kibibytes
+    return Memory(*(int(each[0]) * 1024 if each else None for each in (resident, peak)))
 
 
 def rooms(root: Path = Path("/")) -> list[Room]:

@@ -71,14 +71,6 @@ class ModelReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
-    """A process in bytes: what is resident now, and the most that ever was; null where the system does not say."""
-
-    resident: int | None
-    peak: int | None
-
-
-@dataclass(frozen=True, slots=True)
 class Note:
     """What to know before believing a figure; `kind` is for programs."""
 
@@ -268,17 +260,6 @@ def latency_of(seconds: np.ndarray) -> Latency:
     if not len(seconds):
         return Latency(0, None, None)
     return Latency(len(seconds), float(np.median(seconds)), float(np.quantile(seconds, 0.95)))
-
-
-def process_memory() -> Memory:
-    """What this process holds in memory now, and the most it ever held; nulls where the system does not say."""
-    try:
-        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return Memory(None, None)
-    values = {name: value.split() for name, _, value in (line.partition(":") for line in lines)}
-    resident, peak = (values.get(name, [])[:1] for name in ("VmRSS", "VmHWM"))  # in kibibytes
-    return Memory(*(int(each[0]) * 1024 if each else None for each in (resident, peak)))
 
 
 def _answer(look: _Look, species: set[str] | None) -> Answer:

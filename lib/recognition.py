@@ -114,6 +114,29 @@ def known_to_model(region: Region, model_dir: Path) -> Known:
     return Known(shown(region), count, count - len(unknown), unknown)
 
 
+@dataclass(frozen=True, slots=True)
+class SiteList:
+    """The list that the site holds the model to; what the model knows of it is None while there is no model.
+
+    `warning` says what is wrong with the list.
+    """
+
+    name: str
+    species: int
+    known: int | None
+    unknown: tuple[str, ...] | None
+    warning: str | None
+
+
+def site_list(region: Region, model_dir: Path) -> SiteList:
+    """What REGION_SPECIES comes to with the model of a folder, which is not loaded."""
+    try:
+        found = known_to_model(region, model_dir)
+    except classifier.ModelUnavailable:
+        return SiteList(shown(region), len(region.species), None, None, None)
+    return SiteList(found.name, found.species, found.known, found.unknown, None if found.known else STRANGERS)
+
+
 def refuse_strangers(chosen: str | Sequence[str] | None, model_dir: Path) -> None:
     """422 when a session's own list names no species that the model knows; silent while there is no model.
 

@@ -66,8 +66,10 @@ def possible_day(day: date) -> date:
 
 
 # The fields of a session, as its two endpoints take them; the store refuses what contradicts another field.
-SessionName = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
-Description = Annotated[str, msgspec.Meta(max_length=2000)]
+LONGEST_SESSION_NAME = 100
+LONGEST_DESCRIPTION = 2000
+SessionName = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_SESSION_NAME)]
+Description = Annotated[str, msgspec.Meta(max_length=LONGEST_DESCRIPTION)]
 Latitude = Annotated[float, msgspec.Meta(ge=-90, le=90)]
 Longitude = Annotated[float, msgspec.Meta(ge=-180, le=180)]
 RegionSpecies = Annotated[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -73,6 +74,20 @@ class IdempotentRequests:
             kind="idempotency-key-busy",
             headers={"Retry-After": "5"},
         )
+
+    def once(self, key: str, work: Callable[[], Any]) -> tuple[Any, bool]:
+        """What `work` answers (anything JSON can hold), and whether it was done now (not by an earlier request).
+
+        Everything is one transaction: a second request at the same time waits and gets the first one's answer, and
+        work that fails leaves no mark. `key` tells what is asked as well as who asks, for it is not compared.
+        """
+        with self.db.transaction():
+            stored = self.idempotent(key, "")
+            if stored is not None:
+                return stored.response, False
+            answer = work()
+            self.finish_idempotent(key, 200, answer)
+            return answer, True
 
     def finish_idempotent(self, key: str, status: int, response: Any) -> None:
         """Keeps the answer for a day."""

@@ -282,6 +282,15 @@ class NamedPhoto:
 
 
 @dataclass(frozen=True, slots=True)
+class Surveyed:
+    """The days of a session that have photos: how many, the first and the last."""
+
+    days: int
+    first: date
+    last: date
+
+
+@dataclass(frozen=True, slots=True)
 class DeletedSession:
     """What a deleted session leaves to do: files to remove, and days whose pooled row may have changed."""
 

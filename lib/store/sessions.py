@@ -21,7 +21,7 @@ from lib.store.models import (
     ProcessingResults,
     Users,
 )
-from lib.store.records import NO_REGION, DeletedSession, Session
+from lib.store.records import NO_REGION, DeletedSession, Session, Surveyed
 
 FIRST_SESSION = "My field"
 MOST_SPECIES = 5000  # on a session's own list: more than any model knows
@@ -89,6 +89,20 @@ class SessionRows:
         )
         row = self.db.first(query)
         return session_of(row) if row else None
+
+    def surveyed(self) -> dict[int, Surveyed]:
+        """The surveyed days of every session that has any, by the session's number."""
+        days = DiversityMetrics
+        query = (
+            days.select(days.session_id, pw.fn.COUNT(days.id), pw.fn.MIN(days.date), pw.fn.MAX(days.date))
+            .where(days.session_id.in_(self._own_sessions()))
+            .group_by(days.session_id)
+        )
+        return {
+            session_id: Surveyed(count, first, last)
+            for session_id, count, earliest, latest in self.db.fetch(query)
+            if (first := _day(earliest)) and (last := _day(latest))
+        }
 
     def create_session(
         self,

@@ -11,7 +11,8 @@ import numpy as np
 
 from lib.answers import canonical, figures_of, is_right
 from lib.classifier import figures
-from lib.performance import latency_of, process_memory
+from lib.memory import process_memory
+from lib.performance import latency_of
 from scripts.evaluation.asking import Run, Said, plants_of
 from scripts.training.measure import fit_temperature
 

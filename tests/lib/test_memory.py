@@ -201,3 +201,13 @@ def test_freed_memory_goes_back_to_the_system() -> None:
 def test_another_c_library_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ctypes.CDLL", lambda name: object())
     memory.hand_back()
+
+
+def test_the_memory_of_this_process_is_what_the_system_says() -> None:
+    held = memory.process_memory()
+    if not Path("/proc/self/status").exists():
+        assert held == memory.Memory(None, None)
+        return
+    assert held.resident is not None
+    assert held.peak is not None
+    assert 10_000_000 < held.resident <= held.peak

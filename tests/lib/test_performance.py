@@ -298,13 +298,3 @@ def test_only_the_reports_of_late_are_kept(tmp_path: Path) -> None:
     performance.report_of(stores[-1], tmp_path)
     performance.report_of(stores[0], tmp_path)
     assert (stores[-1].reads, stores[0].reads) == (1, 2)
-
-
-def test_the_memory_of_this_process_is_what_the_system_says() -> None:
-    memory = performance.process_memory()
-    if not Path("/proc/self/status").exists():
-        assert memory == performance.Memory(None, None)
-        return
-    assert memory.resident is not None
-    assert memory.peak is not None
-    assert 10_000_000 < memory.resident <= memory.peak

@@ -18,7 +18,7 @@ from lib import classifier, recognition
 from lib.classifier.model import Classifier
 from lib.config import STARTER_MODEL
 from lib.problems import Problem
-from lib.recognition import Recogniser, known_to_model, refuse_strangers, stamp
+from lib.recognition import Recogniser, known_to_model, refuse_strangers, site_list, stamp
 from lib.regions import Region, region_of
 from lib.store.records import Session
 from tests.lib.classifier.lines import occupied
@@ -153,6 +153,16 @@ def test_it_tells_what_of_a_list_the_model_knows() -> None:
     assert found.unknown == ("Bellis perennis", "Nobody knows")
     with pytest.raises(classifier.ModelUnavailable):
         known_to_model(region, STARTER_MODEL / "nowhere")
+
+
+def test_it_tells_what_the_site_s_list_comes_to() -> None:
+    mine = region_of([CLEAVERS, "Nobody knows"], "mine")
+    found = site_list(mine, STARTER_MODEL)
+    assert (found.name, found.species, found.known, found.unknown) == ("mine", 2, 1, ("Nobody knows",))
+    assert found.warning is None
+    assert site_list(region_of(["Nobody knows"], "odd"), STARTER_MODEL).warning == recognition.STRANGERS
+    without = site_list(mine, STARTER_MODEL / "nowhere")
+    assert (without.species, without.known, without.unknown, without.warning) == (2, None, None, None)
 
 
 def test_what_the_model_knows_follows_its_labels(tmp_path: Path) -> None:

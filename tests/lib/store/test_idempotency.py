@@ -104,3 +104,45 @@ def test_of_several_at_once_one_does_the_work(
     for thread in threads:
         thread.join()
     assert sorted(outcomes) == ["409", "409", "409", "begun"]
+
+
+def test_work_that_is_done_once_is_not_done_again(rows: UserStore, other_rows: UserStore) -> None:
+    done: list[str] = []
+
+    def work() -> int:
+        done.append("x")
+        return len(done)
+
+    assert [rows.once("form", work), rows.once("form", work), rows.once("other form", work)] == [
+        (1, True), (1, False), (2, True),
+    ]  # fmt: skip
+    assert other_rows.once("form", work) == (3, True)
+
+
+def test_work_that_fails_leaves_no_mark_and_nothing_else(rows: UserStore) -> None:
+    def fail() -> None:
+        rows.create_session("half made", timezone="UTC")
+        raise Problem(422)
+
+    with pytest.raises(Problem):
+        rows.once("form", fail)
+    assert rows.sessions() == []
+    assert rows.once("form", lambda: 7) == (7, True)
+
+
+def test_of_many_at_once_one_does_the_work_and_all_get_its_answer(
+    store: DatabaseStore, rows: UserStore
+) -> None:
+    answers: list[tuple[int, bool]] = []
+
+    def send() -> None:
+        mine = store.for_user(rows.user_id)
+        answers.append(mine.once("form", lambda: mine.create_session("x", timezone="UTC").id))
+
+    threads = [threading.Thread(target=send) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    (made,) = rows.sessions()
+    assert sorted(answers) == [(made.id, False)] * 3 + [(made.id, True)]

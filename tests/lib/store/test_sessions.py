@@ -19,7 +19,7 @@ from lib.store.models import (
     PredictionResults,
     ProcessingResults,
 )
-from lib.store.records import DayRow, NewPhoto, Prediction, ProcessingRow, Session
+from lib.store.records import DayRow, NewPhoto, Prediction, ProcessingRow, Session, Surveyed
 
 
 def test_it_makes_a_session(rows: UserStore, moment: datetime) -> None:
@@ -227,3 +227,24 @@ def test_it_deletes_a_session_with_all_below_it_and_nothing_else(
 def test_it_gives_no_number_twice(rows: UserStore, session: Session) -> None:
     rows.delete_session(session.id)
     assert rows.create_session("next", timezone="UTC").id > session.id
+
+
+def test_it_tells_the_first_and_the_last_surveyed_day_of_each_session(
+    rows: UserStore,
+    other_rows: UserStore,
+    session: Session,
+    day: date,
+    day_row: Callable[..., DayRow],
+    processing_row: Callable[..., ProcessingRow],
+) -> None:
+    rows.create_session("Nothing yet", timezone="Asia/Tokyo")
+    other = rows.create_session("South field", timezone="Asia/Tokyo")
+    for owner, days in ((session, (3, 0, 40)), (other, (5,))):
+        for each in days:
+            when = day + timedelta(days=each)
+            rows.save_day(day_row(date=when, session_id=owner.id), processing_row(date=when))
+    assert rows.surveyed() == {
+        session.id: Surveyed(3, day, day + timedelta(days=40)),
+        other.id: Surveyed(1, day + timedelta(days=5), day + timedelta(days=5)),
+    }
+    assert other_rows.surveyed() == {}
