@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask, Request, Response, g, request
 from werkzeug.exceptions import HTTPException
 
-from lib import admission, headers, observe, operations
+from lib import admission, compression, headers, observe, operations, problems
 from lib.auth import COOKIE_MAX_AGE, NO_KEY, VISITOR, Identity
 from lib.config import ConfigError, Settings, load
 from lib.problems import Problem, internal_error, of_http, too_large, unauthorized
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from lib.store.database import UserStore
     from lib.store.interface import ReadStore
 
+# What an unknown address counts as; public, because nobody was asked who they are.
+UNKNOWN_PAGE = Function("unknown", "", (), auth="public", page=True)
 ALWAYS_SERVED = ("health", "ready", "static")  # a machine of any group needs its probes and its style
 
 
@@ -226,6 +228,7 @@ def _finish(settings: Settings) -> Any:
         for name, value in getattr(g, "rate_headers", {}).items():
             response.headers.setdefault(name, value)
         headers.add(response, request, settings)
+        compression.compress(response, request)
         _cookie(response)
         _log(response, settings)
         return response
@@ -274,7 +277,35 @@ def _log(response: Response, settings: Settings) -> None:
 
 
 def _problem(problem: Problem) -> Response:
-    return problem.as_response(request.path, getattr(g, "request_id", ""))
+    request_id = getattr(g, "request_id", "")
+    function: Function | None = getattr(g, "function", None)
+    if (function.page if function else not request.path.startswith("/api/")) and _wants_page():
+        try:
+            return _error_page(function or UNKNOWN_PAGE, problem, request_id)
+        except Exception:
+            observe.LOG.exception("the page of a problem failed", extra={"request_id": request_id})
+    return problem.as_response(request.path, request_id)
+
+
+def _wants_page() -> bool:
+    """Whether a person is looking: browsers ask for HTML by name, programs for anything or for JSON."""
+    return (
+        request.accept_mimetypes.best_match([problems.MEDIA_TYPE, operations.JSON, "text/html"])
+        == "text/html"
+    )
+
+
+def _error_page(function: Function, problem: Problem, request_id: str) -> Response:
+    from flask import current_app
+
+    from lib.web.error_page import error_page
+
+    services: Services = current_app.extensions["weeds"]["services"]
+    identity: Identity | None = getattr(g, "identity", None)
+    call = Call(function if identity else UNKNOWN_PAGE, services, request, identity or VISITOR)
+    call.browser_payload = admission.browser_payload(services, request)
+    html, given = error_page(call, problem, request_id)
+    return Response(html, status=problem.status, headers=given)
 
 
 def _http_problem(error: HTTPException) -> Response:

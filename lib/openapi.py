@@ -169,11 +169,11 @@ def _responses(
         schema = {} if _is_response(operation.reply) else schemas[_hashable(operation.reply)]
         success["content"] = {operation.media_type: {"schema": schema}}
     responses: dict[str, Any] = {str(status): success for status in (operation.status, *operation.also)}
+    content: dict[str, Any] = {MEDIA_TYPE: {"schema": {"$ref": REFERENCE.format(name="Problem")}}}
+    if function.page:
+        content["text/html"] = {"schema": {}}  # for browsers, which ask for it by name
     for status in sorted(_problem_statuses(function, method, operation)):
-        responses[str(status)] = {
-            "description": Problem(status).title,
-            "content": {MEDIA_TYPE: {"schema": {"$ref": REFERENCE.format(name="Problem")}}},
-        }
+        responses[str(status)] = {"description": Problem(status).title, "content": content}
     return responses
 
 

@@ -12,6 +12,8 @@ FOLDER = Path(__file__).parent / "static"
 # Only these are ever opened: a name in a request is looked up here, never joined to a path.
 MEDIA_TYPES = {
     "style.css": "text/css; charset=utf-8",
+    "calendar.js": "text/javascript; charset=utf-8",
+    "again.js": "text/javascript; charset=utf-8",
     "upload.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }

@@ -1,0 +1,112 @@
+"""Problems as pages: for people in their language, for programs the document that it always was."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+import requests
+
+from tests.functions.conftest import Client, Server
+
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
+
+
+def as_person(client: Client, path: str, language: str = "en", method: str = "GET") -> requests.Response:
+    return client.request(method, path, headers={"Accept": BROWSER, "Accept-Language": language})
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+@pytest.mark.parametrize("path", ["/nothing-here", "/calendar?metric=beauty", "/calendar?session=99"])
+def test_a_browser_gets_a_page_with_a_way_on(visitor: Client, path: str, language: str) -> None:
+    reply = as_person(visitor, path, language)
+    assert reply.status_code == 404
+    assert reply.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert reply.headers["Cache-Control"] == "no-store"
+    assert "Accept" in [each.strip() for each in reply.headers["Vary"].split(",")]
+    assert f'<html lang="{language}">' in reply.text
+    assert ("There is nothing here" in reply.text) == (language == "en")
+    assert 'href="/calendar"' in reply.text
+    assert reply.text.count("<h1") == 1
+
+
+@pytest.mark.parametrize(
+    "accept", ["*/*", "application/json", "application/problem+json, text/html", "image/png", ""]
+)
+@pytest.mark.parametrize("path", ["/nothing-here", "/calendar?metric=beauty"])
+def test_a_program_gets_the_document(visitor: Client, path: str, accept: str) -> None:
+    reply = visitor.get(path, headers={"Accept": accept})
+    assert reply.headers["Content-Type"] == "application/problem+json"
+    assert reply.json()["status"] == 404
+
+
+@pytest.mark.parametrize("path", ["/api/nothing", "/api/calendar/beauty", "/api/images/1", "/static/none.js"])
+def test_the_api_answers_documents_to_browsers_too(visitor: Client, path: str) -> None:
+    reply = as_person(visitor, path)
+    if path.startswith("/api/"):
+        assert reply.headers["Content-Type"] == "application/problem+json"
+
+
+def test_an_unknown_metric_leads_to_the_known_ones(visitor: Client) -> None:
+    page = as_person(visitor, "/calendar?metric=beauty").text
+    assert '<a href="/calendar?metric=hill_q1">' in page
+
+
+def test_a_bad_field_is_named_and_its_reason_is_no_exception(visitor: Client) -> None:
+    reply = as_person(visitor, "/calendar?year=<b>")
+    assert reply.status_code == 400
+    assert "<code>year</code>" in reply.text
+    assert "<b>" not in reply.text
+    assert "Traceback" not in reply.text
+
+
+def test_a_method_that_is_not_taken_is_said(visitor: Client) -> None:
+    reply = as_person(visitor, "/calendar", method="POST")
+    assert reply.status_code == 405
+    assert reply.headers["Allow"] == "GET, HEAD"
+    assert "<h1>" in reply.text
+
+
+def test_a_stale_form_leads_back_to_its_page(visitor: Client) -> None:
+    reply = as_person(visitor, "/sign-in", method="POST")
+    assert reply.status_code == 403
+    assert '<a class="button" href="/sign-in">Load the page again</a>' in reply.text
+
+
+def test_a_wrong_key_is_told_to_a_person_as_to_a_program(visitor: Client) -> None:
+    reply = visitor.get("/calendar", headers={"Accept": BROWSER, "X-API-Key": "wrong"})
+    assert reply.status_code == 401
+    assert reply.headers["WWW-Authenticate"].startswith("Bearer")
+    assert 'href="/sign-in' in reply.text
+
+
+def test_the_sample_is_not_announced_where_none_is_shown(visitor: Client) -> None:
+    assert "Sample data" in visitor.get("/calendar").text
+    assert "Sample data" not in as_person(visitor, "/calendar?metric=beauty").text
+
+
+def test_a_passing_trouble_says_when_to_come_again(make_server: Callable[..., Server]) -> None:
+    client = make_server(RATE_LIMIT="2/minute").visitor()
+    replies = [as_person(client, "/calendar") for _ in range(3)]
+    assert [reply.status_code for reply in replies] == [200, 200, 429]
+    assert int(replies[2].headers["Retry-After"]) <= 60
+    assert re.search(r'id="again" role="status" data-seconds="\d+"', replies[2].text)
+    assert "again.js" in replies[2].text
+
+
+def test_an_unexpected_failure_is_a_page_without_the_cause(
+    make_server: Callable[..., Server],
+) -> None:
+    server = make_server()
+    client = server.visitor()
+    assert as_person(client, "/calendar").ok
+    for path in server.folder.glob("weeds.db*"):
+        path.write_bytes(b"not a database at all, but long enough to be read as one" * 100)
+    user = Client(server.base, {"Accept": BROWSER, "X-API-Key": "k" * 43})
+    reply = user.get("/calendar")
+    assert reply.status_code >= 500
+    assert reply.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert reply.headers["X-Request-Id"] in reply.text
+    assert "sqlite" not in reply.text.lower()
+    assert "database at all" not in reply.text
