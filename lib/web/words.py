@@ -131,6 +131,14 @@ class Words:
         """A date where the year is plain."""
         return self.gettext("%(day)d %(month)s", day=day.day, month=self.month(day.month))
 
+    def short_day(self, day: date) -> str:
+        """A date where the year is plain and room is short."""
+        return self.gettext("%(day)d %(month)s", day=day.day, month=self.month(day.month, short=True))
+
+    def month_of_year(self, month: date) -> str:
+        """A month with its year."""
+        return self.gettext("%(month)s %(year)d", month=self.month(month.month), year=month.year)
+
     def year(self, year: int) -> str:
         """A calendar year."""
         return self.gettext("%(year)d", year=year)
