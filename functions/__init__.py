@@ -38,6 +38,7 @@ FUNCTIONS = (
     Function("compare", "functions.compare", ("/api/compare",), auth="optional"),
     Function("trend", "functions.trend", ("/api/trend",), auth="optional"),
     Function("performance", "functions.performance", ("/api/performance",), auth="optional"),
+    Function("taxa", "functions.taxa", ("/api/taxa",), auth="optional"),
     Function("daily", "functions.daily", ("/api/daily/{date}",), auth="optional"),
     Function("export", "functions.export", ("/api/export/{kind}",), concurrency=2, files=True),
     # Photos

@@ -14,6 +14,7 @@ MEDIA_TYPES = {
     "style.css": "text/css; charset=utf-8",
     "calendar.js": "text/javascript; charset=utf-8",
     "again.js": "text/javascript; charset=utf-8",
+    "typeahead.js": "text/javascript; charset=utf-8",
     "upload.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }
