@@ -46,20 +46,24 @@ def get(call: Call, query: Query) -> Response:
     calendar = calendars.build(rows, query.metric, year, store.sample, today.year)
     row = store.day(query.day, query.session) if query.day else None
     processing = store.processing(query.day, query.session) if row and query.day else None
-    kept = {"metric": query.metric} | ({"session": str(query.session)} if query.session else {})
-    address = f"/calendar?{urlencode(kept)}&"
+    of_session = {"session": query.session} if query.session else {}
+    shown = {"metric": query.metric, "year": calendar.year}
     known = sorted({*calendar.years, today.year})
+    sessions = store.sessions()
     html = page.render(
         "calendar.html",
         calendar=calendar,
-        weeks=season.weeks(calendar, page.say, today),
+        months=season.months(calendar, page.say, today),
         metrics=METRICS,
-        sessions=store.sessions(),
-        session_id=query.session,
-        address=address,
-        day_address=f"{address}year={calendar.year}&",
+        sessions=sessions,
+        session=next((each for each in sessions if each.id == query.session), None),
+        address=f"/calendar?{urlencode({'metric': query.metric} | of_session)}&",
+        everywhere=f"/calendar?{urlencode(shown)}",
+        day_address=f"?{urlencode(of_session)}" if of_session else "",
+        report_address=f"/report?{urlencode(shown | of_session)}",
         earlier=calendar.year - 1 if calendar.year > known[0] else None,
         later=calendar.year + 1 if calendar.year < known[-1] else None,
+        newest_year=calendar.years[-1] if calendar.years else None,
         shown_day=query.day,
         row=row,
         processing=processing,

@@ -29,7 +29,7 @@ def get(call: Call) -> Response:
         "home.html",
         newest=store.day(rows[-1].date) if rows else None,
         calendar=calendar,
-        picture=season.picture(season.weeks(calendar, page.say, today)),
+        picture=season.picture(season.months(calendar, page.say, today), page.say.first_weekday),
         counts=store.counts(),
         file_mode=call.settings.mode == "file",
     )

@@ -1,8 +1,8 @@
-"""A year laid out for a page: weeks of days, each with its mark, its level and its words."""
+"""A year laid out for a page: months of weeks of days, each with its mark, its level and its words."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
@@ -38,34 +38,42 @@ class Day:
         return self.mark in (ZERO, LOW, LEVEL)
 
 
+Week = tuple[Day | None, ...]  # seven squares, None where the week belongs to the month before or after
+
+
 @dataclass(frozen=True, slots=True)
-class Week:
-    """Seven squares, None outside the year; `month` is set in the week that a month begins in.
+class Month:
+    """One month as a wall calendar shows it.
 
     `in_season` holds from the month of the year's first survey to that of its last, so that a narrow page can
     leave the winter out.
     """
 
-    days: tuple[Day | None, ...]
-    month: int | None
+    number: int
+    weeks: tuple[Week, ...]
     in_season: bool
 
     @property
-    def first(self) -> date:
-        """The first day of the week that is in the year."""
-        return next(day.date for day in self.days if day)
+    def days(self) -> list[Day]:
+        """The days of the month, in order."""
+        return [day for week in self.weeks for day in week if day is not None]
 
 
-def weeks(calendar: Calendar, say: Words, today: date) -> list[Week]:
-    """The calendar's year as weeks in the reader's language; `today` is the day at the site."""
-    months = [int(day[5:7]) for day in calendar.data]
-    season = range(min(months), max(months) + 1) if months else range(0)
-    found = []
-    for dates in _dates(calendar.year, say.first_weekday):
-        days = tuple(None if each is None else _day(calendar, each, say, today) for each in dates)
-        month = next((each.month for each in dates if each is not None and each.day == 1), None)
-        found.append(Week(days, month, any(day is not None and day.date.month in season for day in days)))
-    return found
+def months(calendar: Calendar, say: Words, today: date) -> list[Month]:
+    """The calendar's year in the reader's language; `today` is the day at the site."""
+    surveyed = [int(day[5:7]) for day in calendar.data]
+    season = range(min(surveyed), max(surveyed) + 1) if surveyed else range(0)
+    return [
+        Month(
+            number,
+            tuple(
+                tuple(None if each is None else _day(calendar, each, say, today) for each in week)
+                for week in _weeks(calendar.year, number, say.first_weekday)
+            ),
+            number in season,
+        )
+        for number in range(1, 13)
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,34 +95,34 @@ class Picture:
     months: list[tuple[int, int]]
 
 
-def picture(found: list[Week]) -> Picture:
-    """The small heat-map: one column a week of the season."""
-    shown = [week for week in found if week.in_season]
+def picture(shown: Sequence[Month], first_weekday: int) -> Picture:
+    """The small heat-map: one column a week of the season; weeks begin on `first_weekday`, Monday being 0."""
+    season = [month for month in shown if month.in_season]
     step = SQUARE + GAP
     top = SQUARE + 2 * GAP  # room for the names of the months
-    squares = [
-        Square(column * step, top + row * step, day)
-        for column, week in enumerate(shown)
-        for row, day in enumerate(week.days)
-        if day is not None
-    ]
-    width = max(len(shown) * step - GAP, 1)
-    months = [
-        (column * step, week.month)
-        for column, week in enumerate(shown)
-        if week.month is not None and (column + NAME_COLUMNS) * step <= width
-    ]
-    return Picture(width, top + 7 * step - GAP, squares, months)
+    squares = []
+    starts = []
+    for month in season:
+        for day in month.days:
+            first = season[0].days[0].date
+            before = (first.weekday() - first_weekday) % 7
+            column, row = divmod((day.date - first).days + before, 7)
+            squares.append(Square(column * step, top + row * step, day))
+            if day.date.day == 1:
+                starts.append((column * step, month.number))
+    width = squares[-1].x + SQUARE if squares else 1
+    named = [(x, number) for x, number in starts if x + NAME_COLUMNS * step <= width]
+    return Picture(width, top + 7 * step - GAP, squares, named)
 
 
-def _dates(year: int, first_weekday: int) -> Iterator[tuple[date | None, ...]]:
-    """The weeks that hold days of `year`, with None for days of its neighbours."""
-    new_year = date(year, 1, 1)
-    before = (new_year.weekday() - first_weekday) % 7
-    length = (date(year, 12, 31) - new_year).days + 1
+def _weeks(year: int, month: int, first_weekday: int) -> Iterator[tuple[date | None, ...]]:
+    """The weeks that hold days of the month, with None for days of its neighbours."""
+    first = date(year, month, 1)
+    before = (first.weekday() - first_weekday) % 7
+    length = ((first + timedelta(days=31)).replace(day=1) - first).days
     for start in range(-before, length, 7):
         yield tuple(
-            new_year + timedelta(days=offset) if 0 <= offset < length else None
+            first + timedelta(days=offset) if 0 <= offset < length else None
             for offset in range(start, start + 7)
         )
 
@@ -123,7 +131,7 @@ def _day(calendar: Calendar, day: date, say: Words, today: date) -> Day:
     cell = calendar.data.get(day.isoformat())
     if cell is None:
         if day > today:
-            return Day(day, FUTURE, 0, say.day_of_year(day))
+            return Day(day, FUTURE, 0, say.gettext("%(day)s: still to come", day=say.day_of_year(day)))
         return Day(day, ABSENT, 0, say.gettext("%(day)s: no survey", day=say.day_of_year(day)))
     mark = mark_of(cell, calendar.metric)
     words = _words(calendar, cell, mark, say)

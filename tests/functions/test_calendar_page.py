@@ -54,7 +54,7 @@ def test_it_has_one_cell_a_day_and_a_link_for_each_surveyed_one(visitor: Client)
     linked = {
         match[1]
         for cell in found
-        if "href" in cell and (match := re.search(r"day=([\d-]+)#day", cell["href"]))
+        if "href" in cell and (match := re.fullmatch(r"/days/([\d-]+)", cell["href"]))
     }
     assert linked == set(surveyed)
     assert all(cell["aria-label"] for cell in found)
@@ -64,7 +64,7 @@ def test_levels_and_marks_are_those_of_the_api(visitor: Client) -> None:
     found = {
         match[1]: cell["class"]
         for cell in cells(visitor.get("/calendar?year=2025").text)
-        if (match := re.search(r"day=([\d-]+)#", cell.get("href", "")))
+        if (match := re.fullmatch(r"/days/([\d-]+)", cell.get("href", "")))
     }
     for day, cell in visitor.get("/api/calendar/shannon_diversity?year=2025").json()["data"].items():
         expected = {"ok": f"level{cell['level']}", "low": "low", "none": "zero"}[cell["effort"]]
@@ -92,8 +92,10 @@ def test_the_legend_prints_the_thresholds_of_each_metric(visitor: Client, metric
     legend = page[page.index('<ul class="legend">') :]
     legend = legend[: legend.index("</ul>")]
     assert len(re.findall(r'class="mark level\d"', legend)) == 5
-    for words in ("too few photos to compare", "surveyed, no species named", "no survey"):
-        assert words in legend
+    assert "no survey" in legend
+    for words in ("too few photos to compare", "surveyed, no species named"):
+        # The number of photos is the effort itself: it is shown however small it is.
+        assert (words in legend) == (metric != "total_images")
     assert "under " in legend
     assert " or more" in legend
     assert f'<option value="{metric}" selected>' in page
@@ -108,7 +110,7 @@ def test_a_days_details_stand_below_it(visitor: Client) -> None:
     )
     page = visitor.get(f"/calendar?day={day}").text
     row = visitor.get(f"/api/daily/{day}").json()
-    details = page[page.index('<section id="day"') :]
+    details = page[page.index('<section id="detail"') :]
     when = date.fromisoformat(day)
     assert f'<h2 id="day-heading">{when.day} {when:%B} {when.year}</h2>' in details
     for species in row["top_species"]:
@@ -124,10 +126,10 @@ def test_a_day_with_too_few_photos_shows_no_diversity(visitor: Client) -> None:
     low = next(day for day, cell in data.items() if cell["effort"] == "low")
     none = next(day for day, cell in data.items() if cell["effort"] == "none")
     page = visitor.get(f"/calendar?day={low}").text
-    details = page[page.index('<section id="day"') :]
+    details = page[page.index('<section id="detail"') :]
     assert "Too few photos to compare this day with others" in details
     assert "Shannon" not in details
-    details = visitor.get(f"/calendar?day={none}").text.split('<section id="day"')[1]
+    details = visitor.get(f"/calendar?day={none}").text.split('<section id="detail"')[1]
     assert "no plant could be named to its species" in details
     assert "<table" not in details
 
@@ -224,7 +226,7 @@ def test_sessions_can_be_told_apart(user: Client, photo: Callable[..., bytes]) -
     one = user.get(f"/calendar?session={north}").text
     assert f'<option value="{north}" selected>' in one
     days = [cell["href"] for cell in cells(one) if "href" in cell]
-    assert days == [f"/calendar?metric=shannon_diversity&session={north}&year=2025&day=2025-08-24#day"]
+    assert days == [f"/days/2025-08-24?session={north}"]
 
 
 def test_a_new_user_is_asked_for_photos(user: Client) -> None:

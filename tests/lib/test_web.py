@@ -1,4 +1,4 @@
-"""The pages' parts: languages, words, the year's layout, files, and that no text lacks a translation."""
+"""The pages' parts: languages, words, files, and that no text lacks a translation."""
 
 from __future__ import annotations
 
@@ -6,17 +6,16 @@ import ast
 import gzip
 import hashlib
 import re
-from datetime import date, timedelta
+from datetime import date
 from http import HTTPStatus
 from pathlib import Path
 
 import pytest
 from jinja2 import UndefinedError
 
-from lib import calendars
 from lib.problems import Problem, of_http
-from lib.store.records import METRICS, DayRow
-from lib.web import render, season, static_files
+from lib.store.records import METRICS
+from lib.web import render, static_files
 from lib.web.api_reference import type_of
 from lib.web.languages import LANGUAGES, choose, cookie_header
 from lib.web.page import NAVIGATION, local_path
@@ -26,25 +25,6 @@ from lib.web.words import METRIC_WORDS, Words
 from scripts import translations
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-TODAY = date(2025, 10, 1)
-
-
-def day(
-    when: date, plants: int = 12, species: int = 4, coverage: float | None = 0.9, **values: object
-) -> DayRow:
-    counts = {f"Genus species{number}": plants // species for number in range(species)} if plants else {}
-    given = {
-        "total_images": 20,
-        "species_richness": species if plants else 0,
-        "shannon_diversity": 1.75 if plants else None,
-        "species_counts": counts,
-        "coverage_estimate": coverage,
-    }
-    return DayRow(date=when, **(given | values))  # type: ignore[arg-type]
-
-
-def calendar(*rows: DayRow, metric: str = "shannon_diversity", year: int = 2025) -> calendars.Calendar:
-    return calendars.build(rows, metric, year, True, 2025)
 
 
 # Languages
@@ -186,85 +166,6 @@ def test_an_undefined_value_is_a_dash_and_an_interval_needs_both_ends() -> None:
     assert say.value("shannon_diversity", None) == "–"
     assert say.interval("shannon_diversity", 1.8, 2.4) == "1.80–2.40"
     assert say.interval("shannon_diversity", 1.8, None) == ""
-
-
-# The year
-
-
-@pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("year", range(2020, 2030))
-def test_a_year_has_each_of_its_days_once_in_weeks_of_the_language(language: str, year: int) -> None:
-    say = Words(language)
-    weeks = season.weeks(calendar(year=year), say, date(2040, 1, 1))
-    days = [each.date for week in weeks for each in week.days if each]
-    assert days == [date(year, 1, 1) + timedelta(days=n) for n in range(len(days))]
-    assert days[-1] == date(year, 12, 31)
-    assert all(len(week.days) == 7 for week in weeks)
-    assert {each.date.weekday() for week in weeks if (each := week.days[0])} == {say.first_weekday}
-    assert [week.month for week in weeks if week.month] == list(range(1, 13))
-
-
-def test_each_kind_of_day_has_a_mark_and_a_label_of_its_own() -> None:
-    shown = calendar(
-        day(date(2025, 5, 12), species=4, plants=20, shannon_diversity=2.1, total_images=23),
-        day(date(2025, 5, 13), plants=0, coverage=None, total_images=1),
-        day(date(2025, 5, 14), plants=3, species=3, total_images=3),
-    )
-    days = {
-        each.date: each
-        for week in season.weeks(shown, Words("en"), date(2025, 5, 15))
-        for each in week.days
-        if each
-    }
-    may = [days[date(2025, 5, number)] for number in (12, 13, 14, 15, 16)]
-    assert [(each.mark, each.surveyed) for each in may] == [
-        ("level", True),
-        ("zero", True),
-        ("low", True),
-        ("absent", False),
-        ("future", False),
-    ]
-    assert may[0].level == 3
-    assert [each.label for each in may] == [
-        "12 May: 4 species, 23 photos, Shannon 2.10",
-        "13 May: surveyed, no species named, 1 photo",
-        "14 May: 3 species, 3 photos, too few photos to compare",
-        "15 May: no survey",
-        "16 May",
-    ]
-
-
-def test_a_label_holds_the_interval_where_there_is_one() -> None:
-    row = day(date(2025, 5, 12), confidence_intervals={"shannon_diversity": {"low": 1.5, "high": 2.0}})
-    labels = [
-        each.label for week in season.weeks(calendar(row), Words("en"), TODAY) for each in week.days if each
-    ]
-    assert "12 May: 4 species, 20 photos, Shannon 1.75 (1.50–2.00)" in labels
-
-
-def test_the_number_of_photos_needs_no_effort_to_be_shown() -> None:
-    shown = calendar(day(date(2025, 5, 12), plants=0, coverage=None), metric="total_images")
-    assert season.mark_of(shown.data["2025-05-12"], "total_images") == "level"
-    assert season.mark_of(shown.data["2025-05-12"], "shannon_diversity") == "zero"
-
-
-def test_the_season_spans_the_months_with_surveys() -> None:
-    shown = calendar(day(date(2025, 5, 12)), day(date(2025, 7, 3)))
-    weeks = season.weeks(shown, Words("en"), TODAY)
-    inside = [each.date for week in weeks if week.in_season for each in week.days if each]
-    assert inside[0] == date(2025, 4, 28)
-    assert inside[-1] == date(2025, 8, 3)
-
-
-def test_the_small_picture_holds_the_season_and_no_name_that_is_cut_off() -> None:
-    shown = calendar(day(date(2025, 5, 12)), day(date(2025, 7, 3)))
-    drawn = season.picture(season.weeks(shown, Words("en"), TODAY))
-    assert [month for _, month in drawn.months] == [5, 6, 7]
-    assert max(square.x for square in drawn.squares) + season.SQUARE == drawn.width
-    assert max(square.y for square in drawn.squares) + season.SQUARE == drawn.height
-    empty = season.picture(season.weeks(calendar(), Words("en"), TODAY))
-    assert empty.squares == []
-    assert empty.width > 0
 
 
 # Frame
