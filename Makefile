@@ -14,7 +14,7 @@ TRAIN := $(TRAIN_VENV)/.train-installed
 # One line a package, no upgrade hints: the pins decide.
 PIP_FLAGS := --quiet --disable-pip-version-check
 
-.PHONY: help run test test-models check lint format types imports bench train convert adapt migrate lock clean
+.PHONY: help run test test-models test-pages browser check lint format types imports bench train convert adapt migrate lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1	/' | expand -t 14
@@ -23,12 +23,18 @@ run: $(RUNTIME) ## set everything up and serve on PORT (8000)
 	@$(BIN)/python -m scripts.first_run
 	@MALLOC_ARENA_MAX=2 exec $(BIN)/python -m gunicorn
 
-test: check $(TRAIN) ## set everything up, check it and run every test
+test: check browser $(TRAIN) ## set everything up, check it and run every test
 	@$(BIN)/python -m pytest -n $(WORKERS) -m "not torch" --cov --cov-report=term --cov-fail-under=$(COVERAGE_FLOOR)
 	@$(MAKE) --no-print-directory test-models
 
 test-models: $(TRAIN) ## only the tests of converting and training models, which need PyTorch
 	@OMP_NUM_THREADS=1 $(TRAIN_VENV)/bin/python -m pytest -n $(WORKERS) -m torch
+
+test-pages: browser ## only the tests that walk the pages in a real browser
+	@$(BIN)/python -m pytest -n $(WORKERS) -m browser tests/browser
+
+browser: $(DEV) ## find a Chromium for the tests, or install Debian's where that asks nobody (as root, or in CI)
+	@$(BIN)/python scripts/find_browser.py --install
 
 check: lint types imports ## style, types and the import rules
 

@@ -1,4 +1,4 @@
-"""The Chromium of the tests: found by one rule, installed where that needs nobody's leave, asked for in one line."""
+"""The Chromium of the tests: found by one rule, installed where it may be, asked for in one line."""
 
 from __future__ import annotations
 
