@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 
-from lib import calendars
+from lib import time_series
 from lib.dispatcher import Call
 from lib.operations import operation
-from lib.problems import malformed
 from lib.scope import Period, rows_of
-from lib.store.records import METRICS
-
-DEFAULT_METRICS = ("shannon_diversity", "species_richness", "pielou_evenness")
+from lib.time_series import TimeSeries
 
 
 class Query(Period):
@@ -25,79 +21,9 @@ class Query(Period):
     )
 
 
-class Interval(msgspec.Struct):
-    """Bounds day by day; null where none was computed."""
-
-    low: list[float | None]
-    high: list[float | None]
-
-
-class StandardisedSeries(msgspec.Struct):
-    """A metric at the same coverage on every day; null where a day cannot be brought there."""
-
-    value: list[float | None]
-    low: list[float | None]
-    high: list[float | None]
-
-
-class TimeSeries(msgspec.Struct):
-    """Lists of equal length, ordered by date; days without a survey are absent.
-
-    `effort` (none, low or ok) says which days can be compared at all; `standardised` has the metrics that can be
-    brought to `standard_coverage`.
-    """
-
-    dates: list[str]
-    metrics: dict[str, list[float | None]]
-    intervals: dict[str, Interval]
-    standardised: dict[str, StandardisedSeries]
-    standard_coverage: float
-    coverage: list[float | None]
-    effort: list[str]
-    total_points: int
-    sample: bool
-
-
 @operation("Metrics over time", problems=(404,))
 def get(call: Call, query: Query) -> TimeSeries:
-    metrics = _metrics(query.metrics)
+    metrics = time_series.metrics_of([] if query.metrics is None else [query.metrics])
     store = call.store
-    rows = rows_of(store, query, [*metrics, *calendars.EFFORT, "confidence_intervals"])
-    days = [row.confidence_intervals for row in rows]  # read once: what it holds is decoded JSON
-    intervals = {}
-    for metric in metrics:
-        bounds = [calendars.interval_in(day, metric) for day in days]
-        intervals[metric] = Interval([low for low, _ in bounds], [high for _, high in bounds])
-    return TimeSeries(
-        dates=[row.date.isoformat() for row in rows],
-        metrics={metric: [calendars.value_of(row, metric) for row in rows] for metric in metrics},
-        intervals=intervals,
-        standardised={
-            metric: _standardised(days, metric) for metric in metrics if metric in calendars.STANDARDISED
-        },
-        standard_coverage=calendars.STANDARD_COVERAGE,
-        coverage=[row.coverage_estimate for row in rows],
-        effort=[row.effort for row in rows],
-        total_points=len(rows),
-        sample=store.sample,
-    )
-
-
-def _standardised(days: list[Mapping[str, Any]], metric: str) -> StandardisedSeries:
-    found = [calendars.standardised_in(day, metric) for day in days]
-    return StandardisedSeries(
-        value=[each.value if each else None for each in found],
-        low=[each.low if each else None for each in found],
-        high=[each.high if each else None for each in found],
-    )
-
-
-def _metrics(listed: str | None) -> list[str]:
-    if listed is None:
-        return list(DEFAULT_METRICS)
-    names = list(dict.fromkeys(part.strip() for part in listed.split(",") if part.strip()))
-    unknown = [name for name in names if name not in METRICS]
-    if unknown or not names:
-        reason = f"must be names from: {', '.join(METRICS)}"
-        raise malformed([{"field": "metrics", "reason": reason}])
-    return names
+    rows = rows_of(store, query, time_series.columns(metrics))
+    return time_series.build(rows, metrics, store.sample)
