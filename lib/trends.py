@@ -17,7 +17,7 @@ from typing import Literal
 
 import numpy as np
 
-from lib.calendars import value_of
+from lib.calendars import standardised_of, value_of
 from lib.diversity import mann_kendall, theil_sen
 from lib.diversity.ranks import doubled_ranks
 from lib.diversity.trends import TheilSen
@@ -128,14 +128,16 @@ class Trend:
     seasonal: SeasonalTest
 
 
-def build(rows: Sequence[DayRow], metric: str, season_length: SeasonLength = "month") -> Trend:
-    """The trend of `metric` over `rows`, ordered by date.
+def build(
+    rows: Sequence[DayRow], metric: str, season_length: SeasonLength = "month", *, standardised: bool = False
+) -> Trend:
+    """The trend of `metric` over `rows`, ordered by date; `standardised`: of its values at equal coverage.
 
     Mann–Kendall over the days in their order, with the variance of Hamed and Rao (1998) for autocorrelated
     values (see `autocorrelation`); Theil–Sen over calendar days, its interval widened by the same factor
     (Sen 1968); seasons by month or ISO week, and the seasonal test of Hirsch, Slack and Smith (1982).
     """
-    points, left_out = usable(rows, metric)
+    points, left_out = usable(rows, metric, standardised=standardised)
     dates, values = [point.date for point in points], [point.value for point in points]
     fitted = theil_sen(dates, values, LEVEL)
     found = autocorrelation(dates, values, fitted.value if fitted else 0.0)
@@ -165,12 +167,15 @@ def build(rows: Sequence[DayRow], metric: str, season_length: SeasonLength = "mo
     )
 
 
-def usable(rows: Sequence[DayRow], metric: str) -> tuple[list[Point], LeftOut]:
-    """The days of `rows` whose value of `metric` can be compared with other days', and how many cannot."""
+def usable(rows: Sequence[DayRow], metric: str, *, standardised: bool = False) -> tuple[list[Point], LeftOut]:
+    """The days of `rows` whose value of `metric` can be compared with other days', and how many cannot.
+
+    `standardised`: the value at equal coverage, which is undefined where a day cannot be brought there.
+    """
     points = []
     left_out = {"none": 0, "low": 0, "undefined": 0}
     for row in rows:
-        value = value_of(row, metric)
+        value = _standardised(row, metric) if standardised else value_of(row, metric)
         if metric not in EFFORT_METRICS and row.effort != "ok":
             left_out[row.effort] += 1
         elif metric == "coverage_estimate" and value is not None and row.plants < MINIMUM_UNITS:
@@ -180,6 +185,11 @@ def usable(rows: Sequence[DayRow], metric: str) -> tuple[list[Point], LeftOut]:
         else:
             points.append(Point(row.date, value))
     return points, LeftOut(**left_out)
+
+
+def _standardised(row: DayRow, metric: str) -> float | None:
+    found = standardised_of(row, metric)
+    return found.value if found else None
 
 
 def _slope(fitted: TheilSen) -> Slope:

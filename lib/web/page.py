@@ -142,9 +142,15 @@ class Page:
         return "true" if self.path.startswith((f"{path}/", *BELOW.get(path, ()))) else ""
 
     @property
+    def _given(self) -> list[tuple[str, str]]:
+        """What the address of this page carries and must still carry in another language or after a sign-in."""
+        given = self._asked.request.args.items(multi=True)
+        return [(name, value) for name, value in given if name not in _PASSING]
+
+    @property
     def switches(self) -> list[tuple[str, str, str]]:
         """For each other language: its code, its own name, and this page's address in it."""
-        given = [(name, value) for name, value in self._asked.request.args.items() if name not in _PASSING]
+        given = self._given
         return [
             (code, name, f"{quote(self.path)}?{urlencode([*given, ('lang', code)])}")
             for code, name in LANGUAGES.items()
@@ -156,7 +162,7 @@ class Page:
         """The sign-in page, which leads back here."""
         if self.path in ("/", "/sign-in"):
             return "/sign-in"
-        given = [(name, value) for name, value in self._asked.request.args.items() if name not in _PASSING]
+        given = self._given
         here = f"{quote(self.path)}?{urlencode(given)}" if given else quote(self.path)
         return f"/sign-in?next={quote(here)}"
 

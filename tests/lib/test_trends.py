@@ -43,6 +43,15 @@ class TestUsable:
         assert [(point.date.day, point.value) for point in points] == [(1, 3.0), (6, 4.0)]
         assert left_out == trends.LeftOut(none=1, low=2, undefined=1)
 
+    def test_at_equal_coverage_a_day_that_cannot_be_brought_there_is_undefined(self) -> None:
+        fair = {"hill_q1_standardised": {"value": 2.5, "low": 2.0, "high": 3.1, "coverage": 0.8}}
+        rows = [day(0, 4.0, confidence_intervals=fair), day(1, 5.0), day(2, 5.0, coverage_estimate=0.4)]
+        points, left_out = usable(rows, "hill_q1", standardised=True)
+        assert [point.value for point in points] == [2.5]
+        assert left_out == trends.LeftOut(none=0, low=1, undefined=1)
+        assert build(rows, "hill_q1", standardised=True).points == points
+        assert [point.value for point in usable(rows, "hill_q1")[0]] == [4.0, 5.0]
+
     @pytest.mark.parametrize("metric", ["total_images", "coverage_estimate"])
     def test_what_tells_of_the_effort_is_of_all_days(self, metric: str) -> None:
         rows = [
