@@ -58,7 +58,7 @@ def install(environ: Mapping[str, str] = os.environ) -> bool:
     for step in (["update"], ["install", "--yes", "--no-install-recommends", "chromium"]):
         # Without a network it is to give up, not to wait for minutes on every host of its list.
         done = subprocess.run(
-            [*words, "-qq", "-o", "Acquire::Retries=0", *step],
+            [*words, "-qq", "-o", "Acquire::Retries=0", "-o", "Acquire::http::Timeout=20", *step],
             check=False,
             stderr=subprocess.DEVNULL,
             **quiet,

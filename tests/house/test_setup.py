@@ -184,7 +184,7 @@ def test_it_judges_a_real_python(tmp_path: Path):
     assert subprocess.run([sys.executable, "-c", older], check=False).returncode == 1
 
 
-@pytest.mark.parametrize("target", ["run", "test", "check", "bench", "train", "clean"])
+@pytest.mark.parametrize("target", ["run", "test", "browser", "check", "bench", "train", "clean"])
 def test_it_has_a_target_for(target: str):
     text = (ROOT / "Makefile").read_text(encoding="utf-8")
     assert re.search(rf"^{target}:.*## \w", text, re.MULTILINE)
