@@ -17,6 +17,7 @@ from lib.store.labels import LabelRows
 from lib.store.models import AnalysisSessions, DiversityMetrics, ImageData
 from lib.store.photos import photo_of, select_photos
 from lib.store.records import Photo
+from lib.store.review import ReviewRows
 from lib.store.users import Accounts
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 PATHS_AT_ONCE = 1000
 
 
-class UserStore(LabelRows, ConfirmedRows, IdempotentRequests):
+class UserStore(LabelRows, ReviewRows, ConfirmedRows, IdempotentRequests):
     """Everything of one user and nothing of anybody else: a ReadStore and a DayWriter with photos."""
 
     sample = False

@@ -159,7 +159,7 @@ class PhotoRows(DayRows):
             doubtful = (ImageData.label_source == "model") & (ImageData.label_level != "species")
             chosen = chosen.where(doubtful if unsure else ImageData.label.is_null(False) & ~doubtful)
         if cursor is not None:
-            day, number = _read_cursor(cursor)
+            day, number = read_cursor(cursor)
             chosen = chosen.where(
                 ImageData.date <= day,  # says no more than the next line, but an index can follow it
                 (ImageData.date < day) | (ImageData.id < number),
@@ -168,7 +168,7 @@ class PhotoRows(DayRows):
         found = self.db.fetch(chosen.order_by(*order).limit(limit + 1))
         numbers = [number for _, number in found[:limit]]
         rows = self.db.fetch(self._photos().where(ImageData.id.in_(numbers)).order_by(*order))
-        following = _write_cursor(*found[limit - 1]) if len(found) > limit else None
+        following = write_cursor(*found[limit - 1]) if len(found) > limit else None
         return [photo_of(row) for row in rows], following
 
     def day_photos(self, session_id: int | None, day: date) -> list[Photo]:
@@ -277,11 +277,13 @@ def _filename(name: str) -> str:
     return clean[-FILENAME_LENGTH:]
 
 
-def _write_cursor(day: date | str, number: int) -> str:
+def write_cursor(day: date | str, number: int) -> str:
+    """The place behind this photo in a list that is ordered by day and number, newest first."""
     return base64.urlsafe_b64encode(f"{day}.{number}".encode()).decode().rstrip("=")
 
 
-def _read_cursor(cursor: str) -> tuple[date, int]:
+def read_cursor(cursor: str) -> tuple[date, int]:
+    """The day and the number that `write_cursor` was given; 400 for what it never wrote."""
     try:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
         match = _CURSOR.fullmatch(base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii"))
