@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -70,18 +70,36 @@ def correct(store: UserStore, photo_ids: Sequence[int], change: Change, now: dat
     """Make one change to photos of one user, all or none, and bring their days in step.
 
     404 for a photo that is not the user's, 409 where there is nothing to confirm or to undo; of several photos, the
-    problem names the one. `now` is the time that the label history notes.
+    problem names those. A photo that is named twice is changed once. `now` is what the label history notes.
     """
-    sessions = {_of(number, photo_ids, store.photo).session_id for number in photo_ids}
+    return correct_each(store, dict.fromkeys(photo_ids, change), now)
+
+
+def correct_each(store: UserStore, changes: Mapping[int, Change], now: datetime) -> Corrected:
+    """As `correct`, with a change of its own for each photo."""
+    photos = store.photos_by_id(list(changes)) if len(changes) > 1 else [store.photo(*changes)]
+    sessions = {photo.session_id for photo in photos}
     # One transaction: a crash between the change and its analysis would leave a pooled day behind.
     with store.day_transaction(sessions.pop() if len(sessions) == 1 else None):
         touched = set()
-        for number in photo_ids:
-            before = store.photo(number)
-            after = _of(number, photo_ids, lambda n: _change(store, n, change, now))
-            touched |= {(before.session_id, before.date), (after.session_id, after.date)}
+        refused: list[Problem] = []
+        for number, change in changes.items():
+            try:
+                before = store.photo(number)
+                after = _change(store, number, change, now)
+            except Problem as problem:
+                if len(changes) > 1:
+                    reason = f"photo {number}: {problem.detail}"
+                    problem.errors.append({"field": "ids", "reason": reason})
+                refused.append(problem)
+            else:
+                touched |= {(before.session_id, before.date), (after.session_id, after.date)}
+        if refused:
+            first = refused[0]
+            first.errors = [error for each in refused if each.kind == first.kind for error in each.errors]
+            raise first
         days = _recomputed(store, touched)
-        return Corrected([store.photo(number) for number in photo_ids], days)
+        return Corrected([store.photo(number) for number in changes], days)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,15 +119,6 @@ def remove(store: UserStore, photo_id: int) -> Removed:
         photo = store.photo(photo_id)
         path = store.delete_photo(photo_id)
         return Removed(path, _recomputed(store, [(photo.session_id, photo.date)]))
-
-
-def _of(number: int, photo_ids: Sequence[int], act: Callable[[int], Photo]) -> Photo:
-    try:
-        return act(number)
-    except Problem as problem:
-        if len(photo_ids) > 1:
-            problem.errors.append({"field": "ids", "reason": f"photo {number}: {problem.detail}"})
-        raise
 
 
 def _change(store: UserStore, number: int, change: Change, now: datetime) -> Photo:

@@ -71,7 +71,9 @@ def test_it_changes_all_or_none(rows: UserStore, other_rows: UserStore, photos: 
     with pytest.raises(Problem) as refused:  # the first can be undone, the others cannot
         corrections.correct(rows, numbers, corrections.read_change(STARTER_MODEL, undo=True), NOW)
     assert refused.value.status == 409
-    assert f"photo {numbers[1]}:" in refused.value.errors[0]["reason"]
+    assert [error["reason"].split(":")[0] for error in refused.value.errors] == [
+        f"photo {number}" for number in numbers[1:]
+    ]
     assert [rows.photo(number).label_source for number in numbers] == ["human", "model", "model"]
     with pytest.raises(Problem):
         corrections.correct(other_rows, numbers[:1], named("Galium aparine"), NOW)
@@ -84,6 +86,26 @@ def test_undoing_gives_the_label_before(rows: UserStore, photos: list[Photo]) ->
     done = corrections.correct(rows, [number], corrections.read_change(STARTER_MODEL, undo=True), NOW)
     assert (done.photos[0].label, done.photos[0].label_source) == ("Stellaria media", "model")
     assert done.photos[0].label_history == []
+
+
+def test_each_photo_may_have_a_change_of_its_own(rows: UserStore, photos: list[Photo]) -> None:
+    wanted = ["Galium aparine", "Poa annua", "not_a_plant"]
+    changes = {photo.id: named(label) for photo, label in zip(photos, wanted, strict=True)}
+    done = corrections.correct_each(rows, changes, NOW)
+    assert [photo.label for photo in done.photos] == wanted
+    for (session_id, day), row in done.days.items():
+        assert row is not None
+        assert analysis.recompute(rows, session_id, [day]).computed == 0
+
+
+def test_a_photo_that_is_named_twice_is_changed_once(rows: UserStore, photos: list[Photo]) -> None:
+    number = photos[0].id
+    corrections.correct(rows, [number], named("Galium aparine"), NOW)
+    corrections.correct(rows, [number], named("Poa annua"), NOW)
+    undo = corrections.read_change(STARTER_MODEL, undo=True)
+    assert [photo.label for photo in corrections.correct(rows, [number, number], undo, NOW).photos] == [
+        "Galium aparine"
+    ]
 
 
 def test_a_photo_that_moves_touches_both_days(rows: UserStore, photos: list[Photo]) -> None:
