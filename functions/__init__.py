@@ -16,6 +16,8 @@ MEBIBYTE = 1024 * 1024
 GET, POST, PATCH, DELETE = "GET", "POST", "PATCH", "DELETE"
 # Fifty photos of ten mebibytes, and room for the form around them.
 UPLOAD_LIMIT = 50 * 10 * MEBIBYTE + MEBIBYTE
+# A form with the names of thousands of species.
+SESSION_LIMIT = 256 * 1024
 
 FUNCTIONS = (
     # The machine
@@ -54,6 +56,7 @@ FUNCTIONS = (
     # Pages
     Function("home", "functions.home", ("/",), auth="optional", page=True),
     Function("calendar_page", "functions.calendar_page", ("/calendar",), auth="optional", page=True),
+    Function("report_page", "functions.report_page", ("/report",), auth="optional", page=True),
     Function(
         "upload_page",
         "functions.upload_page",
@@ -62,6 +65,24 @@ FUNCTIONS = (
         auth="optional",
         body_limit=UPLOAD_LIMIT,
         concurrency=4,
+        page=True,
+    ),
+    Function(
+        "sessions_page",
+        "functions.sessions_page",
+        ("/sessions",),
+        (GET, POST),
+        auth="optional",
+        body_limit=SESSION_LIMIT,
+        page=True,
+    ),
+    Function(
+        "session_page",
+        "functions.session_page",
+        ("/sessions/{id}",),
+        (GET, POST),
+        auth="optional",
+        body_limit=SESSION_LIMIT,
         page=True,
     ),
     Function("sign_in", "functions.sign_in", ("/sign-in",), (GET, POST), auth="optional", page=True),

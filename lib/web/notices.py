@@ -6,4 +6,9 @@ from lib.web.words import N_
 
 NOTICES = {
     "signed-out": N_("You are signed out."),
+    "session-made": N_("The session is made."),
+    "session-saved": N_("The session is saved."),
+    "session-deleted": N_("The session is deleted, with its photos and days."),
+    "key-revoked": N_("The key is revoked: it opens nothing any more."),
+    "own-key-revoked": N_("The key of this browser is revoked, so you are signed out."),
 }

@@ -15,7 +15,12 @@ MEDIA_TYPES = {
     "calendar.js": "text/javascript; charset=utf-8",
     "again.js": "text/javascript; charset=utf-8",
     "typeahead.js": "text/javascript; charset=utf-8",
+    "copy.js": "text/javascript; charset=utf-8",
+    "place.js": "text/javascript; charset=utf-8",
+    "print.js": "text/javascript; charset=utf-8",
     "upload.js": "text/javascript; charset=utf-8",
+    "sending.js": "text/javascript; charset=utf-8",
+    "receipt.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }
 

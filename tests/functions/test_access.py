@@ -45,7 +45,13 @@ def world(server: Server, photo: Callable[..., bytes]) -> World:
 
 
 def path_of(function: Function, world: World) -> str:
-    number = {"image": world.image, "image_file": world.image, "session": world.session, "key": world.key}
+    number = {
+        "image": world.image,
+        "image_file": world.image,
+        "session": world.session,
+        "session_page": world.session,
+        "key": world.key,
+    }
     values = {
         "id": str(number.get(function.name, 0)),
         "metric": "shannon_diversity",
