@@ -57,10 +57,17 @@ def post(call: Call, path: IdPath) -> Response:
     if call.identity.user is None:
         stale = forms.stale(call.check_form_token, given)
         return _signed_out(call, given, stale or unauthorized(auth.NO_KEY))
-    session = call.mine.session(path.id)
+    page = Page(call)
+    try:
+        session = call.mine.session(path.id)
+    except Problem as problem:
+        if problem.status != 404 or given.get("action") != "delete":
+            raise
+        # Pressed twice: what was to be deleted is gone.
+        call.check_form_token()
+        return Response(status=303, headers={"Location": page.leads_to("/sessions", done="session-gone")})
     refused = forms.stale(call.check_form_token, given)
     call.identity.demand("write")
-    page = Page(call)
     if given.get("action") == "delete":
         if refused is None and given.get("photos") != str(session.photos):
             refused = Problem(409)

@@ -9,6 +9,7 @@ NOTICES = {
     "session-made": N_("The session is made."),
     "session-saved": N_("The session is saved."),
     "session-deleted": N_("The session is deleted, with its photos and days."),
+    "session-gone": N_("This session is not there any more."),
     "key-revoked": N_("The key is revoked: it opens nothing any more."),
     "own-key-revoked": N_("The key of this browser is revoked, so you are signed out."),
 }

@@ -17,6 +17,7 @@ MEDIA_TYPES = {
     "typeahead.js": "text/javascript; charset=utf-8",
     "copy.js": "text/javascript; charset=utf-8",
     "place.js": "text/javascript; charset=utf-8",
+    "once.js": "text/javascript; charset=utf-8",
     "print.js": "text/javascript; charset=utf-8",
     "upload.js": "text/javascript; charset=utf-8",
     "sending.js": "text/javascript; charset=utf-8",
