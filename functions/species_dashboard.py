@@ -66,22 +66,20 @@ class Dashboard(msgspec.Struct):
 @operation("Which species, how many, since when", problems=(404,))
 def get(call: Call, query: Query) -> Dashboard:
     store = call.store
-    rows = rows_of(store, query, species.COLUMNS)
-    records, months = species.collect(rows)
-    total = sum(record.count for record in records)
-    new, returning = species.new_and_returning(rows, records)
+    season = species.overview(rows_of(store, query, species.COLUMNS))
+    records = season.records
     first = {record.species: record.first_seen for record in records}
     page = records[query.offset : query.offset + query.limit]
     end = query.offset + query.limit
     return Dashboard(
         total_species=len(records),
-        total_observations=total,
+        total_observations=season.observations,
         species_distribution=[
             SpeciesShape(
                 species=record.species,
                 common_name=taxa.common_name(record.species),
                 count=record.count,
-                percentage=100 * record.count / total,
+                percentage=100 * record.count / season.observations,
                 first_seen=record.first_seen,
                 last_seen=record.last_seen,
                 mean_confidence=record.mean_confidence,
@@ -90,9 +88,10 @@ def get(call: Call, query: Query) -> Dashboard:
         ],
         next_offset=end if end < len(records) else None,
         trend=[
-            MonthShape(each.month, len(each.species), each.observations, each.survey_days) for each in months
+            MonthShape(each.month, len(each.species), each.observations, each.survey_days)
+            for each in season.months
         ],
-        new_species=[NewSpecies(name, taxa.common_name(name), first[name]) for name in new],
-        returning_species=returning,
+        new_species=[NewSpecies(name, taxa.common_name(name), first[name]) for name in season.new],
+        returning_species=season.returning,
         sample=store.sample,
     )

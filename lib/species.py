@@ -42,6 +42,27 @@ class Month:
     survey_days: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """All of a dashboard: the most frequent species first, the months in order, names of new and of returning ones.
+
+    `observations` is the sum of the counts.
+    """
+
+    records: list[SpeciesRecord]
+    months: list[Month]
+    observations: int
+    new: list[str]
+    returning: list[str]
+
+
+def overview(rows: Sequence[DayRow]) -> Overview:
+    """What `rows` (ordered by date) say of all species."""
+    records, months = collect(rows)
+    new, returning = new_and_returning(rows, records)
+    return Overview(records, months, sum(record.count for record in records), new, returning)
+
+
 def collect(rows: Sequence[DayRow]) -> tuple[list[SpeciesRecord], list[Month]]:
     """Every species of `rows` (ordered by date), most frequent first, then by name; and every month, in order.
 
@@ -57,7 +78,7 @@ def collect(rows: Sequence[DayRow]) -> tuple[list[SpeciesRecord], list[Month]]:
             month = months[key] = Month(f"{day:%Y-%m}")
         month.survey_days += 1
         names = []
-        for name, count, confidence in _species_of(row):
+        for name, count, confidence in species_of(row):
             record = found.get(name)
             if record is None:
                 record = found[name] = SpeciesRecord(name, 0, day, day, set())
@@ -76,7 +97,7 @@ def collect(rows: Sequence[DayRow]) -> tuple[list[SpeciesRecord], list[Month]]:
     return records, [months[key] for key in sorted(months)]
 
 
-def _species_of(row: DayRow) -> list[tuple[str, int, float | None]]:
+def species_of(row: DayRow) -> list[tuple[str, int, float | None]]:
     """(species, count, mean confidence or None) of one day.
 
     Our own rows list every species in `top_species`, and then the counts need not be decoded as well; files of
