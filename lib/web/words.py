@@ -172,6 +172,10 @@ class Words:
         """A metric's value with the decimals it deserves; a dash where it is undefined."""
         return "–" if value is None else self.number(value, METRIC_WORDS[metric].decimals)
 
+    def median(self, metric: str, value: float) -> str:
+        """A median of a metric: that of whole numbers may lie between two of them."""
+        return self.number(value, max(METRIC_WORDS[metric].decimals, 1))
+
     def interval(self, metric: str, low: float | None, high: float | None) -> str:
         """An interval of a metric; empty when there is none."""
         if low is None or high is None:
