@@ -17,6 +17,7 @@ FILES = ("model.json", "labels.csv", "metrics.json")
 LARGEST_BYTES = 5_000_000  # the metrics of thousands of species take some hundred kB
 LONGEST_TEXT = 2000
 MOST_FACTS = 50
+MOST_MISTAKES = 10_000
 
 Fact = str | int | float | bool | None
 Stamp = tuple[tuple[int, int, int] | None, ...]
@@ -45,13 +46,37 @@ class ModelFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Mistake:
+    """How many of the makers' test photos of the species `true` the model named `named`."""
+
+    true: str
+    named: str
+    photos: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """The share of a species' test photos that the model named rightly, of `photos`, with its 95 % interval."""
+
+    share: float
+    low: float | None
+    high: float | None
+    photos: int
+
+
+@dataclass(frozen=True, slots=True)
 class KnownModel:
-    """A model folder as read last: its facts, its taxa, and what changes when one of its files does."""
+    """A model folder as read last: its facts, its taxa, and what changes when one of its files does.
+
+    `mistakes` and `recalled` (by species) are of the held-out photos of its makers, where metrics.json has them.
+    """
 
     facts: ModelFacts
     taxa: tuple[Taxon, ...] = ()
     stamp: Stamp = ()
     species: frozenset[str] = field(default=frozenset())
+    mistakes: tuple[Mistake, ...] = ()
+    recalled: Mapping[str, Recalled] = field(default_factory=dict)
 
 
 _lock = threading.Lock()
@@ -92,7 +117,8 @@ def _look(folder: Path, stamp: Stamp) -> KnownModel:
         measured=_facts(_figures(metrics)),
         available=bool(card) and bool(taxa) and (folder / "model.onnx").is_file(),
     )
-    return KnownModel(facts, taxa, stamp, frozenset(taxon.species for taxon in taxa))
+    species = frozenset(taxon.species for taxon in taxa)
+    return KnownModel(facts, taxa, stamp, species, _mistakes(metrics), _recalled(metrics))
 
 
 def _document(path: Path) -> dict[str, Any]:
@@ -110,6 +136,44 @@ def _figures(metrics: Mapping[str, Any]) -> dict[str, Any]:
     """The figures of a metrics.json that tell a model's quality in a number."""
     named = ("top_1", "top_3", "top_5", "calibration_error", "temperature", "risk_coverage", "aurc")
     return {name: metrics[name] for name in named if name in metrics}
+
+
+def _mistakes(metrics: Mapping[str, Any]) -> tuple[Mistake, ...]:
+    """Those of its `confusions` that are what they should be."""
+    listed = metrics.get("confusions")
+    found = []
+    for each in listed[:MOST_MISTAKES] if isinstance(listed, list) else ():
+        if not isinstance(each, dict):
+            continue
+        true, named, photos = each.get("true"), each.get("named"), _count(each.get("count"))
+        if isinstance(true, str) and isinstance(named, str) and photos:
+            found.append(Mistake(true[:LONGEST_TEXT], named[:LONGEST_TEXT], photos))
+    return tuple(found)
+
+
+def _recalled(metrics: Mapping[str, Any]) -> dict[str, Recalled]:
+    """Those of its `recall` that are shares of some photos."""
+    listed = metrics.get("recall")
+    found = {}
+    for species, each in listed.items() if isinstance(listed, dict) else ():
+        if not isinstance(each, dict):
+            continue
+        share, low, high = (_share(each.get(name)) for name in ("value", "low", "high"))
+        photos = _count(each.get("n"))
+        if share is not None and photos:
+            found[str(species)] = Recalled(share, low, high, photos)
+    return found
+
+
+def _count(value: object) -> int:
+    """A number of things; 0 for what is none."""
+    counts = isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**53
+    return value if counts and isinstance(value, int) else 0
+
+
+def _share(value: object) -> float | None:
+    number = _number(value)
+    return number if number is not None and 0 <= number <= 1 else None
 
 
 def _facts(block: object) -> dict[str, Fact] | None:

@@ -1,8 +1,8 @@
-"""What an owner's days say of each species: how often, since when, and what is new."""
+"""What an owner's days say of the species: how often, since when, what is new, and the course of one of them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
@@ -16,13 +16,14 @@ COLUMNS = ("species_richness", "species_counts", "top_species")
 
 @dataclass(slots=True)
 class SpeciesRecord:
-    """One species over all days; `count` in units (near-duplicate photos count once)."""
+    """One species over all days; `count` in units (near-duplicate photos count once), on `days` days."""
 
     species: str
     count: int
     first_seen: date
     last_seen: date
     years: set[int]
+    days: int = 0
     confidence_sum: float = 0.0
     confidence_units: int = 0
 
@@ -83,6 +84,7 @@ def collect(rows: Sequence[DayRow]) -> tuple[list[SpeciesRecord], list[Month]]:
             if record is None:
                 record = found[name] = SpeciesRecord(name, 0, day, day, set())
             record.count += count
+            record.days += 1
             record.last_seen = day
             if confidence is not None:
                 record.confidence_sum += confidence * count
@@ -95,6 +97,73 @@ def collect(rows: Sequence[DayRow]) -> tuple[list[SpeciesRecord], list[Month]]:
             found[name].years.add(year)
     records = sorted(found.values(), key=lambda record: (-record.count, record.species))
     return records, [months[key] for key in sorted(months)]
+
+
+@dataclass(slots=True)
+class Span:
+    """A month or a year with a survey, of which `start` is the first day: what was seen of one species in it.
+
+    `count` of `observations` of all species, on `days` of `survey_days`; `first` and `last` are None when it was
+    not seen.
+    """
+
+    start: date
+    count: int = 0
+    observations: int = 0
+    days: int = 0
+    survey_days: int = 0
+    first: date | None = None
+    last: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """One species: its `record` (None when it was never seen), each day that it was seen with its count, the
+    newest first, all surveyed months and years in order, and the names of all species `seen` in them."""
+
+    record: SpeciesRecord | None
+    days: list[tuple[date, int]]
+    months: list[Span]
+    years: list[Span]
+    seen: set[str]
+
+
+def history(rows: Sequence[DayRow], names: Collection[str]) -> History:
+    """What `rows` (ordered by date) say of the species that goes by `names`, of which the first is told."""
+    record: SpeciesRecord | None = None
+    days: list[tuple[date, int]] = []
+    seen: set[str] = set()
+    months: dict[date, Span] = {}
+    years: dict[date, Span] = {}
+    for row in rows:
+        day = row.date
+        starts = ((months, day.replace(day=1)), (years, day.replace(month=1, day=1)))
+        spans = [known.setdefault(start, Span(start)) for known, start in starts]
+        here = species_of(row)
+        seen.update(name for name, _, _ in here)
+        found = [(count, confidence) for name, count, confidence in here if name in names]
+        units = sum(count for count, _ in found)
+        for span in spans:
+            span.survey_days += 1
+            span.observations += sum(count for _, count, _ in here)
+            if units:
+                span.count += units
+                span.days += 1
+                span.first, span.last = span.first or day, day
+        if not units:
+            continue
+        days.append((day, units))
+        if record is None:
+            record = SpeciesRecord(next(iter(names)), 0, day, day, set())
+        record.count += units
+        record.days += 1
+        record.last_seen = day
+        record.years.add(day.year)
+        for count, confidence in found:
+            if confidence is not None:
+                record.confidence_sum += confidence * count
+                record.confidence_units += count
+    return History(record, days[::-1], list(months.values()), list(years.values()), seen)
 
 
 def species_of(row: DayRow) -> list[tuple[str, int, float | None]]:

@@ -7,6 +7,7 @@ of as many small strings. It is made on the first search, and anew when the mode
 
 from __future__ import annotations
 
+import difflib
 import re
 import threading
 import unicodedata
@@ -22,6 +23,7 @@ from lib.classifier import Taxon
 from lib.model_facts import KnownModel, known_model
 
 LONGEST_QUERY = 100  # characters; the longest name has some sixty
+ALIKE = 0.75  # share of letters that two words have in common, beneath which they are others
 # Hiragana has the same syllables as katakana, 0x60 further on.
 _FOLDED: dict[int, int | None] = {code: code + 0x60 for code in (*range(0x3041, 0x3097), 0x309D, 0x309E)}
 # Apostrophes and accents are often not typed. The marks of ガ and パ are other characters and stay.
@@ -57,6 +59,28 @@ def search(query: str, model_dir: Path, limit: int = 10) -> list[FoundTaxon]:
         if len(found) >= limit:
             break
     return [index.told(number) for number in found]
+
+
+def suggestions(query: str, model_dir: Path, limit: int = 5) -> list[FoundTaxon]:
+    """What `search` finds; where that is nothing, what it finds for the words of names that are most alike to those
+    of the query, or for one of these alone: `Stelaria media` may mean Stellaria media. One or two letters mean
+    anything, and so nothing.
+    """
+    words = words_of(query[:LONGEST_QUERY])
+    if all(len(word) < 3 and word.isascii() for word in words):
+        return []
+    found = search(query, model_dir, limit)
+    if found:
+        return found
+    index = _index(known_model(model_dir))
+    alike = [
+        match for word in words for match in difflib.get_close_matches(word, index.words(word[0]), 1, ALIKE)
+    ]
+    for wanted in (" ".join(alike), *sorted(alike, key=len, reverse=True)):
+        found = search(wanted, model_dir, limit)
+        if found:
+            break
+    return found
 
 
 def words_of(name: str) -> list[str]:
@@ -126,6 +150,10 @@ class _Index:
                 for each in pattern:
                     for match in re.compile(each).finditer(self.text, start, end):
                         yield bisect_right(self.starts, match.start()) - 1
+
+    def words(self, letter: str) -> list[str]:
+        """All words of names that begin so: nobody mistakes the first letter."""
+        return sorted(set(re.findall(rf"(?<=[\n ]){re.escape(letter)}[^ \n]*", self.text)))
 
     def told(self, number: int) -> FoundTaxon:
         """What a person is told of a taxon."""

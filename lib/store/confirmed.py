@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Collection, Hashable
 from dataclasses import fields
 from functools import cache
 from typing import Any
@@ -65,6 +65,27 @@ class ConfirmedRows(PhotoRows):
                 for row in self.db.fetch(query.where(own, ImageData.id.between(some[0], some[-1])))
             ]
         return found
+
+    def mistaken(self, species: Collection[str], session_id: int | None = None) -> list[tuple[str, str, int]]:
+        """(the species that people gave, the other one that a model had thought likeliest, photos) where either is
+        one of these names; most photos first.
+        """
+        named, said = ImageData.label, PredictionResults.top_prediction_species
+        photos = pw.fn.COUNT(ImageData.id.distinct())
+        query = (
+            ImageData.select(named, said, photos)
+            .join(PredictionResults, on=(PredictionResults.image_data_id == ImageData.id))
+            .where(
+                self._within(ImageData.session_id, session_id),
+                ImageData.label_source == "human",
+                ImageData.label_level == "species",
+                named.in_(list(species)) | said.in_(list(species)),
+                named != said,
+            )
+            .group_by(named, said)
+            .order_by(photos.desc(), named, said)
+        )
+        return [(true, other, int(count)) for true, other, count in self.db.fetch(query)]
 
     def confirmed_stamp(self, session_id: int | None = None) -> Hashable:
         """Changes whenever `confirmed` would answer otherwise, and costs little beside it; None while days wait.

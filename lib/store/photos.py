@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import fields
 from datetime import UTC, date, datetime
 from typing import Any
@@ -126,7 +126,7 @@ class PhotoRows(DayRows):
         session_id: int | None = None,
         start: date | None = None,
         end: date | None = None,
-        label: str | None = None,
+        label: str | Collection[str] | None = None,
         label_source: str | None = None,
         unsure: bool | None = None,
         limit: int = 50,
@@ -135,8 +135,9 @@ class PhotoRows(DayRows):
         """A page of photos, newest day first, and the cursor of the next page or None.
 
         The cursor names the last photo shown rather than a number of rows, so that photos added or deleted
-        meanwhile neither repeat nor skip others. `unsure` asks for labels that a model gave above the
-        species level (or for the labelled photos that are not so). 400 for a cursor that is none.
+        meanwhile neither repeat nor skip others. `label` is one label or any of several; `unsure` asks for labels
+        that a model gave above the species level (or for the labelled photos that are not so). 400 for a cursor
+        that is none.
         """
         if session_id is not None and not fits(session_id):
             return [], None
@@ -152,7 +153,8 @@ class PhotoRows(DayRows):
         if end is not None:
             chosen = chosen.where(ImageData.date <= end)
         if label is not None:
-            chosen = chosen.where(ImageData.label == label)
+            labels = [label] if isinstance(label, str) else list(label)
+            chosen = chosen.where(ImageData.label.in_(labels))
         if label_source is not None:
             chosen = chosen.where(ImageData.label_source == label_source)
         if unsure is not None:

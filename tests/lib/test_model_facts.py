@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lib.config import STARTER_MODEL
-from lib.model_facts import ModelFacts, known_model
+from lib.model_facts import Mistake, ModelFacts, Recalled, known_model
 
 
 @pytest.fixture
@@ -83,3 +83,33 @@ def test_it_is_read_again_when_a_file_changes(folder: Path) -> None:
     assert known_model(folder) is first
     change(folder, "model.json", version="2.0.0 of another day")
     assert known_model(folder).facts.version == "2.0.0 of another day"
+
+
+def test_the_mistakes_of_its_test_are_told() -> None:
+    known = known_model(STARTER_MODEL)
+    assert Mistake("Alopecurus myosuroides", "Apera spica-venti", 7) in known.mistakes
+    assert set(known.recalled) == known.species
+    assert known.recalled["Stellaria media"].photos == 78
+    assert 0.9 < known.recalled["Stellaria media"].share < 1
+
+
+@pytest.mark.parametrize(
+    ("confusions", "recall"),
+    [
+        (None, None),
+        ({}, []),
+        ([1, {}, {"true": 1, "named": "B b", "count": 1}], {"A a": 0.5, "B b": {"value": 0.5}}),
+        ([{"true": "A a", "named": "B b", "count": True}], {"A a": {"value": 2, "n": 3}}),
+        ([{"true": "A a", "named": "B b", "count": -1}], {"A a": {"value": "half", "n": 3}}),
+        ([{"true": "A a", "named": "B b", "count": 1.5}], {"A a": {"value": 0.5, "n": 0}}),
+    ],
+)
+def test_mistakes_that_are_none_are_left_out(folder: Path, confusions: object, recall: object) -> None:
+    change(folder, "metrics.json", confusions=confusions, recall=recall)
+    known = known_model(folder)
+    assert (known.mistakes, known.recalled) == ((), {})
+
+
+def test_an_interval_that_is_none_is_left_open(folder: Path) -> None:
+    change(folder, "metrics.json", recall={"A a": {"value": 0.5, "low": "?", "n": 3}})
+    assert known_model(folder).recalled == {"A a": Recalled(0.5, None, None, 3)}

@@ -123,3 +123,64 @@ def test_nothing_is_lost_and_nothing_invented(rows: list[DayRow]) -> None:
     assert set(new) | set(back) <= set(expected)
     assert sum(month.observations for month in months) == sum(expected.values())
     assert sum(month.survey_days for month in months) == len(rows)
+
+
+@given(DAYS)
+def test_the_days_of_a_record_are_those_that_count_it(rows: list[DayRow]) -> None:
+    for record in species.collect(rows)[0]:
+        assert record.days == sum(each.species_counts.get(record.species, 0) > 0 for each in rows)
+
+
+class TestHistory:
+    def test_it_tells_days_months_and_years_with_their_effort(self) -> None:
+        found = species.history(
+            [
+                row("2024-06-01", {POA: 2, ZEA: 1}),
+                row("2024-06-20", {POA: 1}),
+                row("2024-08-01", {ZEA: 1}),
+                row("2025-07-01", {STELLARIA: 5, POA: 3}),
+            ],
+            (POA,),
+        )
+        assert found.days == [
+            (date(2025, 7, 1), 3),
+            (date(2024, 6, 20), 1),
+            (date(2024, 6, 1), 2),
+        ]
+        assert [(m.start, m.count, m.observations, m.days, m.survey_days) for m in found.months] == [
+            (date(2024, 6, 1), 3, 4, 2, 2),
+            (date(2024, 8, 1), 0, 1, 0, 1),
+            (date(2025, 7, 1), 3, 8, 1, 1),
+        ]
+        assert [(y.start, y.count, y.first, y.last) for y in found.years] == [
+            (date(2024, 1, 1), 3, date(2024, 6, 1), date(2024, 6, 20)),
+            (date(2025, 1, 1), 3, date(2025, 7, 1), date(2025, 7, 1)),
+        ]
+        assert found.seen == {POA, ZEA, STELLARIA}
+
+    def test_one_species_goes_by_several_names(self) -> None:
+        days = [row("2024-06-01", {"Alsine media": 1, STELLARIA: 2}), row("2024-06-02", {"Alsine media": 4})]
+        found = species.history(days, (STELLARIA, "Alsine media"))
+        assert found.record is not None
+        assert (found.record.species, found.record.count, found.record.days) == (STELLARIA, 7, 2)
+
+    def test_what_was_never_seen_has_no_record_but_surveys(self) -> None:
+        found = species.history([row("2024-06-01", {POA: 0, ZEA: 2})], (POA,))
+        assert (found.record, found.days) == (None, [])
+        assert [(m.count, m.first, m.survey_days) for m in found.months] == [(0, None, 1)]
+        assert species.history([], (POA,)) == species.History(None, [], [], [], set())
+
+    @given(DAYS)
+    def test_it_says_of_a_species_what_the_dashboard_says(self, rows: list[DayRow]) -> None:
+        for record in species.collect(rows)[0]:
+            found = species.history(rows, (record.species,))
+            assert found.record == record
+            assert sum(month.count for month in found.months) == record.count
+            assert sum(year.count for year in found.years) == record.count
+
+
+def test_an_overview_is_the_sum_of_its_parts() -> None:
+    rows = [row("2024-06-01", {POA: 2, ZEA: 1}), row("2025-06-01", {POA: 3})]
+    season = species.overview(rows)
+    assert (season.records, season.months) == species.collect(rows)
+    assert (season.observations, season.new, season.returning) == (6, [], [])

@@ -13,7 +13,7 @@ from lib import taxa
 from lib.config import STARTER_MODEL
 from lib.labels import HumanLabel, human_label
 from lib.model_facts import known_model
-from lib.taxon_search import LONGEST_QUERY, FoundTaxon, search, words_of
+from lib.taxon_search import LONGEST_QUERY, FoundTaxon, search, suggestions, words_of
 
 ROWS = taxa.table()
 MODEL = known_model(STARTER_MODEL).taxa
@@ -169,3 +169,29 @@ def test_it_follows_a_model_that_changes(tmp_path: Path) -> None:
     labels.unlink()
     assert not any(found.in_model for found in search("s", tmp_path, 50))
     assert "Stellaria media" in [found.name for found in search("chickweed", tmp_path)]
+
+
+@pytest.mark.parametrize(
+    ("query", "name"),
+    [
+        ("Stelaria media", "Stellaria media"),
+        ("stellaria mediaa", "Stellaria media"),
+        ("Capsela bursa pastoris", "Capsella bursa-pastoris"),
+        ("chikweed", "Stellaria media"),
+        ("Stellaria zzzzzz", "Stellaria media"),
+        ("トウモロコヒ", "Zea mays"),
+        ("Stellaria media", "Stellaria media"),
+    ],
+)
+def test_a_name_that_nobody_knows_suggests_those_that_are_like_it(query: str, name: str) -> None:
+    assert name in [found.name for found in suggestions(query, STARTER_MODEL)]
+
+
+@pytest.mark.parametrize("query", ["", "<b>", "x y", "qqqqqqqqqqq", "[(*+?|", "\n\n", "مرحبا"])
+def test_what_is_like_no_name_suggests_nothing(query: str) -> None:
+    assert suggestions(query, STARTER_MODEL) == []
+
+
+@given(st.text(max_size=120), st.integers(1, 6))
+def test_any_text_has_no_more_suggestions_than_asked_for(query: str, limit: int) -> None:
+    assert len(suggestions(query, STARTER_MODEL, limit)) <= limit

@@ -173,3 +173,36 @@ def test_a_day_of_a_fast_clock_hides_no_change_of_another(
     rows.label_photo(photo.id, "Rumex", "genus", moment)
     analysis.recompute(rows, session.id, [day])
     assert rows.confirmed_stamp() not in (before, None)
+
+
+def test_mistakes_are_counted_by_what_people_said_and_the_model_had_said(
+    rows: UserStore,
+    other_rows: UserStore,
+    session: Session,
+    classified: Callable[..., Photo],
+    prediction: Callable[..., Prediction],
+    moment: datetime,
+) -> None:
+    for _ in range(2):
+        rows.label_photo(classified().id, "Rumex obtusifolius", "species", moment)
+    rows.label_photo(classified().id, "Cerastium glomeratum", "species", moment)
+    rows.label_photo(classified().id, "Cerastium", "genus", moment)
+    rows.confirm_photo(classified().id, moment)
+    classified()
+    twice = classified()
+    rows.save_prediction(
+        twice.id, replace(prediction(), model_name="other 2.0"), "Stellaria media", "species"
+    )
+    rows.label_photo(twice.id, "Cerastium glomeratum", "species", moment)
+    chickweed = [
+        ("Cerastium glomeratum", "Stellaria media", 2),
+        ("Rumex obtusifolius", "Stellaria media", 2),
+    ]
+    assert rows.mistaken(["Stellaria media"]) == chickweed
+    assert rows.mistaken(["Stellaria media", "Alsine media"], session.id) == chickweed
+    assert rows.mistaken(["Rumex obtusifolius"]) == chickweed[1:]
+    assert rows.mistaken(["Zea mays"]) == rows.mistaken([]) == []
+    assert (
+        rows.mistaken(["Stellaria media"], session.id + 1) == rows.mistaken(["Stellaria media"], 2**70) == []
+    )
+    assert other_rows.mistaken(["Stellaria media"]) == []
