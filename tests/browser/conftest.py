@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from scripts import find_browser
-from tests.functions.conftest import Client, Server, file_server, make_server, photo, server
+from tests.browser.pages import Grower, make_grower
+from tests.functions.conftest import Client, Server, file_server, make_photo, make_server, photo, server
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
@@ -203,3 +204,29 @@ def visiting(people: People, server: Server) -> Callable[..., Person]:
         return people.visitor(server, **options)
 
     return visit
+
+
+@pytest.fixture(scope="session")
+def grower(server: Server, photos_dir: Path) -> Grower:
+    """A person with something to see on every page; for tests that change nothing."""
+    return make_grower(server, photos_dir, make_photo)
+
+
+@pytest.fixture(scope="session")
+def readers(chromium: Browser, server: Server, grower: Grower) -> Iterator[Callable[[str], Person]]:
+    """People who only read, each opened once for all tests: "grower en", "visitor ja", "newcomer en"."""
+    people = People(chromium)
+    known: dict[str, Person] = {}
+
+    def reader(name: str) -> Person:
+        if name not in known:
+            who, language = name.split()
+            if who == "visitor":
+                known[name] = people.visitor(server, locale=language)
+            else:
+                client = grower.client if who == "grower" else server.user()
+                known[name] = people.signed_in(server, client, locale=language)
+        return known[name]
+
+    yield reader
+    people.close()

@@ -185,26 +185,27 @@ def make_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
         each.stop()
 
 
+def make_photo(
+    seed: int = 0, size: tuple[int, int] = (320, 240), taken: str | None = None, offset: str | None = None
+) -> bytes:
+    """A small JPEG, for each seed another picture; `taken` and `offset` go into its EXIF."""
+    noise = Image.frombytes("L", (16, 12), random.Random(seed).randbytes(192))
+    picture = Image.merge("RGB", (noise, noise.rotate(180), noise)).resize(size, Image.Resampling.BICUBIC)
+    exif = Image.Exif()
+    if taken:
+        details = exif.get_ifd(0x8769)
+        details[0x9003] = taken
+        if offset:
+            details[0x9011] = offset
+    out = BytesIO()
+    picture.save(out, "JPEG", quality=90, exif=exif)
+    return out.getvalue()
+
+
 @pytest.fixture
 def photo() -> Callable[..., bytes]:
-    """Makes small JPEGs, each seed another picture; `taken` and `offset` go into its EXIF."""
-
-    def make(
-        seed: int = 0, size: tuple[int, int] = (320, 240), taken: str | None = None, offset: str | None = None
-    ) -> bytes:
-        noise = Image.frombytes("L", (16, 12), random.Random(seed).randbytes(192))
-        picture = Image.merge("RGB", (noise, noise.rotate(180), noise)).resize(size, Image.Resampling.BICUBIC)
-        exif = Image.Exif()
-        if taken:
-            details = exif.get_ifd(0x8769)
-            details[0x9003] = taken
-            if offset:
-                details[0x9011] = offset
-        out = BytesIO()
-        picture.save(out, "JPEG", quality=90, exif=exif)
-        return out.getvalue()
-
-    return make
+    """Makes small JPEGs: see `make_photo`."""
+    return make_photo
 
 
 def numbers(node: Any) -> Iterator[float]:
