@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -38,13 +39,16 @@ def get(call: Call, query: Query) -> Response:
     store = call.store
     check_session(store, query.session)
 
-    from lib import season_report  # brings NumPy, for the medians of the months
+    from lib import season_report  # brings NumPy, as the route of comparisons does
 
     today = datetime.now(ZoneInfo(call.settings.site_timezone)).date()
     rows = store.days(query.session, columns=season_report.COLUMNS)
     calendar = calendars.build(rows, query.metric, query.year, store.sample, today.year)
     days = [row for row in rows if row.date.year == calendar.year]
     sessions = store.sessions()
+    of_session = {"session": query.session} if query.session else {}
+    newest_year = calendar.years[-1] if calendar.years else None
+    newest = {"year": newest_year, "metric": query.metric} | of_session
     html = page.render(
         "report.html",
         calendar=calendar,
@@ -56,11 +60,14 @@ def get(call: Call, query: Query) -> Response:
         sessions=sessions,
         session=next((each for each in sessions if each.id == query.session), None),
         years=sorted({*calendar.years, calendar.year}, reverse=True),
+        newest_year=newest_year,
+        newest_address=f"/report?{urlencode(newest)}",
+        upload_address=f"/upload?{urlencode(of_session)}" if of_session else "/upload",
         today=today,
         least_units=MINIMUM_UNITS,
         least_coverage=MINIMUM_COVERAGE,
         interval_of=calendars.interval_of,
-        definitions=[(metric, *_definition(metric)) for metric in (*season_report.OF_MONTHS, "hill_q0")],
+        definitions=[(metric, *_definition(metric)) for metric in METRICS if metric != "total_images"],
     )
     return Response(html, headers=page.headers)
 

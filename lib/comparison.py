@@ -1,8 +1,8 @@
 """Two sets of days compared: diversity at equal coverage, dissimilarity, species lost and gained, daily values.
 
-Any two sessions or spans of days can be asked for, so that nothing of it can stand ready in a row: this is the
-one read that computes statistics, from the rows of the days only, never from their photos. The sides are `a` and
-`b`; what compares them says how b is against a.
+Any two sessions or spans of days can be asked for, so that nothing of it can stand ready in a row: with the totals
+of a season, this is the one read that computes statistics, from the rows of the days only, never from their
+photos. The sides are `a` and `b`; what compares them says how b is against a.
 """
 
 from __future__ import annotations
