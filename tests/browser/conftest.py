@@ -97,10 +97,12 @@ class Person:
     context: BrowserContext
     page: Page
     watch: Watch
+    status: int = 0  # of the page that was opened last
 
     def open(self, path: str) -> Page:
         """Go to an address of the server; the page, loaded."""
-        self.page.goto(self.client.base + path)
+        answer = self.page.goto(self.client.base + path)
+        self.status = answer.status if answer else 0
         return self.page
 
     @property

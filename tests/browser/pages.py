@@ -27,6 +27,7 @@ FURTHER = (
     "/sessions/{session}?delete=true",
     "/nothing-here",
 )
+MISSING = ("/nothing-here",)  # the page of an error
 SPECIES = "Stellaria media"
 DAY = "2025-06-10"
 MARKUP = '<b onclick="x()">North & "East"</b>'

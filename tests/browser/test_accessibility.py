@@ -1,4 +1,4 @@
-"""Every page of the route table through axe-core: in both languages, light and dark, on a desk and at 320 pixels."""
+"""Every page of the route table through axe-core: both languages, light and dark, on a desk and at 320 pixels."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 from tests.browser.conftest import DESKTOP, Person
-from tests.browser.pages import Grower, addresses
+from tests.browser.pages import MISSING, Grower, addresses
 
 NARROW = {"width": 320, "height": 800}
 OPTIONS = {
@@ -45,6 +45,7 @@ def test_a_page_has_no_barrier(
     page.set_viewport_size(DESKTOP["viewport"])
     page.emulate_media(color_scheme="light")
     person.open(grower.address(path))
+    assert person.status == (404 if path in MISSING else 200)
     assert page.locator("html").get_attribute("lang") == reader[-2:]
     # What is folded in is a part of the page; the menu would cover others.
     page.evaluate("for (const each of document.querySelectorAll('main details')) each.open = true")
