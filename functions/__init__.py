@@ -56,6 +56,7 @@ FUNCTIONS = (
     # Pages
     Function("home", "functions.home", ("/",), auth="optional", page=True),
     Function("calendar_page", "functions.calendar_page", ("/calendar",), auth="optional", page=True),
+    Function("species_page", "functions.species_page", ("/species",), auth="optional", page=True),
     Function("report_page", "functions.report_page", ("/report",), auth="optional", page=True),
     Function(
         "upload_page",

@@ -41,8 +41,8 @@ def usual_order(sort: Sort) -> Order:
 
 
 def chosen(season: Overview, shown: Shown | None = None, query: str = "") -> list[SpeciesRecord]:
-    """The records, all, new or returning, that have a name like `query`: the scientific, English or Japanese one, the genus or
-    the family, by the beginnings of its words or anything within it.
+    """The records, all, new or returning, that have a name like `query`: the scientific, English or Japanese one,
+    the genus or the family, by the beginnings of its words or anything within it.
     """
     records = season.records
     if shown is not None:
