@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
 
 from lib.web.page import Asked, Page
 from lib.web.problem_kinds import PROBLEM_KINDS
@@ -67,7 +68,8 @@ def error_page(asked: Asked, problem: Problem, request_id: str) -> tuple[str, di
         heading=say.gettext(HEADINGS.get(problem.status, _OTHER)),
         meaning=meaning(page, problem),
         fields=_fields(page, problem),
-        choices=problem.extensions.get("metrics", []),
+        choices=_choices(page, asked, problem),
+        without=_without(page, asked, problem),
         again=again,
         wait=wait if again and wait is not None and wait <= LONGEST_WAIT else None,
         back=problem.kind == "stale-form" and asked.function is not None and "GET" in asked.function.methods,
@@ -92,6 +94,26 @@ def _fields(page: Page, problem: Problem) -> list[tuple[str, str]]:
     """The names of bad fields and why each was refused; the reasons are in English only."""
     english = page.language == "en"
     return [(each["field"], each["reason"] if english else "") for each in problem.errors[:FIELDS_SHOWN]]
+
+
+def _choices(page: Page, asked: Asked, problem: Problem) -> list[tuple[str, str]]:
+    """The metrics there are instead of one that there is not: this address with each of them, and its name."""
+    given = asked.request.args.items(multi=True)
+    kept = [(name, value) for name, value in given if name not in ("metric", "lang")]
+    path = quote(page.path) if "metric" in asked.request.args else "/calendar"
+    return [
+        (f"{path}?{urlencode([*kept, ('metric', metric)])}", page.say.metric(metric))
+        for metric in problem.extensions.get("metrics", [])
+    ]
+
+
+def _without(page: Page, asked: Asked, problem: Problem) -> str:
+    """This address without what it cannot have, and with all else that it asks for; empty where there is no such."""
+    args, bad = asked.request.args, {each["field"] for each in problem.errors}
+    if asked.request.method not in ("GET", "HEAD") or not bad & set(args):
+        return ""
+    kept = [(name, value) for name, value in args.items(multi=True) if name not in bad and name != "lang"]
+    return quote(page.path) + (f"?{urlencode(kept)}" if kept else "")
 
 
 def _seconds(header: Any) -> int | None:

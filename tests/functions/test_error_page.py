@@ -53,6 +53,17 @@ def test_an_unknown_metric_leads_to_the_known_ones(visitor: Client) -> None:
     assert '<a href="/calendar?metric=hill_q1">' in page
 
 
+def test_the_other_choices_of_an_address_are_kept(visitor: Client) -> None:
+    page = as_person(visitor, "/calendar?metric=beauty&year=2024&lang=ja").text
+    assert '<a href="/calendar?year=2024&amp;metric=hill_q1">' in page
+    for address, way_on in (
+        ("/calendar?session=99&year=2024&metric=hill_q1", "/calendar?year=2024&amp;metric=hill_q1"),
+        ("/calendar?day=tomorrow&session=x&year=2024", "/calendar?year=2024"),
+        ("/report?year=0", "/report"),
+    ):
+        assert f'<a class="button" href="{way_on}">Go on without it</a>' in as_person(visitor, address).text
+
+
 def test_a_bad_field_is_named_and_its_reason_is_no_exception(visitor: Client) -> None:
     reply = as_person(visitor, "/calendar?year=<b>")
     assert reply.status_code == 400
