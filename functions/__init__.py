@@ -56,7 +56,11 @@ FUNCTIONS = (
     # Pages
     Function("home", "functions.home", ("/",), auth="optional", page=True),
     Function("calendar_page", "functions.calendar_page", ("/calendar",), auth="optional", page=True),
+    Function("time_series_page", "functions.time_series_page", ("/time-series",), auth="optional", page=True),
     Function("species_page", "functions.species_page", ("/species",), auth="optional", page=True),
+    Function(
+        "one_species_page", "functions.one_species_page", ("/species/{name}",), auth="optional", page=True
+    ),
     Function("report_page", "functions.report_page", ("/report",), auth="optional", page=True),
     Function(
         "upload_page",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lib import taxa
-from lib.model_facts import KnownModel, known_model
+from lib.model_facts import KnownModel, Recalled, known_model
 from lib.plant_names import KnownPlant
 
 MOST = 8  # of each list: beyond, nobody compares
@@ -58,6 +58,12 @@ def lookalikes(
         _mixes(plant, tested),
         _relatives(plant, model, seen),
     )
+
+
+def recalled(plant: KnownPlant, model_dir: Path) -> Recalled | None:
+    """How often the model knew the plant on its makers' test photos; None where they had none of it."""
+    known = known_model(model_dir).recalled
+    return next((known[name] for name in plant.names if name in known), None)
 
 
 def _mixes(plant: KnownPlant, mistakes: Iterable[tuple[str, str, int]]) -> list[Mix]:

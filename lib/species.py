@@ -128,6 +128,11 @@ class History:
     seen: set[str]
 
 
+def names_of(rows: Sequence[DayRow]) -> set[str]:
+    """The names of all species of `rows`."""
+    return {name for row in rows for name, _, _ in species_of(row)}
+
+
 def history(rows: Sequence[DayRow], names: Collection[str]) -> History:
     """What `rows` (ordered by date) say of the species that goes by `names`, of which the first is told."""
     record: SpeciesRecord | None = None

@@ -96,6 +96,7 @@ PROBLEM_KINDS = {
     ),
     "idempotency-key-reused": ProblemKind(422, N_("This Idempotency-Key was used for another request.")),
     "rate-limited": ProblemKind(429, N_("Too many requests; the header Retry-After says how long to wait.")),
+    "unknown-species": ProblemKind(404, N_("No plant is known by this name.")),
     # The server
     "busy": ProblemKind(503, N_("The server answers as many requests as it can; try again shortly.")),
     "database-busy": ProblemKind(503, N_("The database is busy; try again shortly.")),

@@ -56,7 +56,7 @@ def path_of(function: Function, world: World) -> str:
         "id": str(number.get(function.name, 0)),
         "metric": "shannon_diversity",
         "date": world.day,
-        "name": "style.css",
+        "name": "Stellaria media" if function.name == "one_species_page" else "style.css",
         "kind": "species-summary",
     }
     return re.sub(r"{(\w+)}", lambda match: values[match[1]], function.paths[0])
