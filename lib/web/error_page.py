@@ -69,6 +69,8 @@ def error_page(asked: Asked, problem: Problem, request_id: str) -> tuple[str, di
         meaning=meaning(page, problem),
         fields=_fields(page, problem),
         choices=_choices(page, asked, problem),
+        plants=problem.extensions.get("species", []),
+        typed=problem.extensions.get("name", ""),
         without=_without(page, asked, problem),
         again=again,
         wait=wait if again and wait is not None and wait <= LONGEST_WAIT else None,
