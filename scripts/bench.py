@@ -1,4 +1,4 @@
-"""Measures what is promised: start-up, memory, photo to answer, imports, models, intervals that hold."""
+"""Measures what is promised: start-up, memory, photo to answer, pages, imports, models, intervals that hold."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ from scripts.benchmarks import (  # noqa: E402
     imports,
     memory,
     models,
+    pages,
     photo,
     reference,
     startup,
     statistics,
 )
 
-ORDER = ("imports", "startup", "memory", "photo", "reference", "statistics")
+ORDER = ("imports", "startup", "memory", "photo", "pages", "reference", "statistics")
 # Not among `all`: they take long, and make their graphs with the training packages.
 ALONE = ("models", "container")
 
@@ -36,6 +37,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--warm", type=int, default=24, help="photo: photos to the warm server (default 24)")
     made.add_argument(
         "--cold", type=int, default=5, help="photo: fresh starts with one photo each (default 5)"
+    )
+    made.add_argument(
+        "--rounds", type=int, default=41, help="pages: how often each page is asked for (default 41)"
     )
     made.add_argument(
         "--replicates", type=int, default=200, help="statistics: simulated days of each kind (default 200)"
@@ -68,6 +72,7 @@ def main(argv: list[str] | None = None) -> int:
         "startup": (lambda: startup.measure(asked.runs), startup.describe),
         "memory": (lambda: memory.measure(asked.photos), memory.describe),
         "photo": (lambda: photo.measure(asked.cold, asked.warm), photo.describe),
+        "pages": (lambda: pages.measure(asked.rounds), pages.describe),
         "reference": (reference.measure, reference.describe),
         "models": (
             lambda: models.measure(
