@@ -173,7 +173,8 @@ def _count(value: object) -> int:
 
 def _share(value: object) -> float | None:
     number = _number(value)
-    return number if number is not None and 0 <= number <= 1 else None
+    # 0.9999999999999998 is the 1 that a computation just missed.
+    return round(number, 12) if number is not None and 0 <= number <= 1 else None
 
 
 def _facts(block: object) -> dict[str, Fact] | None:
