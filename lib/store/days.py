@@ -157,6 +157,19 @@ class DayRows(SessionRows):
         rows = self.days(session_id, day, day)
         return rows[0] if rows else None
 
+    def day_by_session(self, day: date) -> list[DayRow]:
+        """The rows of one date, one for each session that has photos on it, the newest session first."""
+        query = (
+            DiversityMetrics.select(*_columns(DiversityMetrics, _NAMES, DiversityMetrics.session_id))
+            .where(
+                DiversityMetrics.session_id.in_(self._own_sessions()),
+                DiversityMetrics.date == day,
+                DiversityMetrics.inputs_digest.is_null(False),
+            )
+            .order_by(DiversityMetrics.session_id.desc())
+        )
+        return _stored(self.db.fetch(query), _NAMES)
+
     def processing(self, day: date, session_id: int | None = None) -> ProcessingRow | None:
         """How the day was processed, chosen as `day` chooses its row."""
         if session_id is not None and not fits(session_id):

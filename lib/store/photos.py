@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import fields
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, Literal
 
 import peewee as pw
 
@@ -20,6 +20,7 @@ from lib.store.models import AnalysisSessions, ImageData, PredictionResults
 from lib.store.records import NewPhoto, Photo, Prediction
 
 FILENAME_LENGTH = 255
+Nameless = Literal["waiting", "failed"]
 _PHOTO = tuple(field.name for field in fields(Photo) if field.name != "prediction")
 _PREDICTION = tuple(field.name for field in fields(Prediction))
 _NEW = tuple(field.name for field in fields(NewPhoto))
@@ -129,6 +130,7 @@ class PhotoRows(DayRows):
         label: str | Collection[str] | None = None,
         label_source: str | None = None,
         unsure: bool | None = None,
+        nameless: Nameless | None = None,
         limit: int = 50,
         cursor: str | None = None,
     ) -> tuple[list[Photo], str | None]:
@@ -136,8 +138,9 @@ class PhotoRows(DayRows):
 
         The cursor names the last photo shown rather than a number of rows, so that photos added or deleted
         meanwhile neither repeat nor skip others. `label` is one label or any of several; `unsure` asks for labels
-        that a model gave above the species level (or for the labelled photos that are not so). 400 for a cursor
-        that is none.
+        that a model gave above the species level (or for the labelled photos that are not so), `nameless` for
+        photos without a label: those that wait for the model, or those that it failed on. 400 for a cursor that is
+        none.
         """
         if session_id is not None and not fits(session_id):
             return [], None
@@ -160,6 +163,8 @@ class PhotoRows(DayRows):
         if unsure is not None:
             doubtful = (ImageData.label_source == "model") & (ImageData.label_level != "species")
             chosen = chosen.where(doubtful if unsure else ImageData.label.is_null(False) & ~doubtful)
+        if nameless is not None:
+            chosen = chosen.where(ImageData.label.is_null(), ImageData.is_processed == (nameless == "failed"))
         if cursor is not None:
             day, number = read_cursor(cursor)
             chosen = chosen.where(
@@ -179,6 +184,33 @@ class PhotoRows(DayRows):
         if session_id is not None:
             query = query.where(ImageData.session_id == session_id)
         return [photo_of(row) for row in self.db.fetch(query.order_by(ImageData.id))]
+
+    def beside(self, photo: Photo) -> tuple[int | None, int | None]:
+        """The photos that came before and after one of this user's, of the same session and day."""
+        of_day = ImageData.select(ImageData.id).where(
+            ImageData.session_id == photo.session_id,
+            ImageData.date == photo.date,
+            ImageData.session_id.in_(self._own_sessions()),
+        )
+        before = self.db.first(of_day.where(ImageData.id < photo.id).order_by(ImageData.id.desc()).limit(1))
+        after = self.db.first(of_day.where(ImageData.id > photo.id).order_by(ImageData.id).limit(1))
+        return (before[0] if before else None), (after[0] if after else None)
+
+    def taken_between(self, session_id: int | None, day: date) -> tuple[datetime, datetime] | None:
+        """When the first and the last photo of a day were taken by the camera's clock; None where none says so.
+
+        Photos that a person moved to the day tell nothing of it.
+        """
+        query = ImageData.select(pw.fn.MIN(ImageData.captured_at), pw.fn.MAX(ImageData.captured_at)).where(
+            ImageData.session_id.in_(self._own_sessions()),
+            ImageData.date == day,
+            ImageData.date_source.in_(("exif_offset", "exif_local")),
+        )
+        if session_id is not None:
+            query = query.where(ImageData.session_id == session_id)
+        row = self.db.first(query)
+        first, last = (Utc().python_value(value) for value in row) if row else (None, None)
+        return (first, last) if first and last else None
 
     def save_prediction(self, photo_id: int, prediction: Prediction, label: str, label_level: str) -> Photo:
         """Keeps what a model said and labels the photo by it, unless a person has labelled it.

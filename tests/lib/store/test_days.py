@@ -68,6 +68,26 @@ def test_a_pooled_row_speaks_for_a_date_with_several_sessions(
     assert rows.day(day) == day_row(session_id=session.id)
 
 
+def test_a_date_has_a_row_of_each_session(
+    rows: UserStore,
+    other_rows: UserStore,
+    session: Session,
+    day: date,
+    day_row: MakeDay,
+    processing_row: MakeProcessing,
+) -> None:
+    south = rows.create_session("South field", timezone="Asia/Tokyo")
+    rows.save_day(day_row(session_id=session.id), processing_row())
+    rows.save_day(day_row(session_id=south.id, total_images=7), processing_row())
+    rows.save_day(day_row(total_images=12), processing_row())
+    assert rows.day_by_session(day) == [
+        day_row(session_id=south.id, total_images=7),
+        day_row(session_id=session.id),
+    ]
+    assert rows.day_by_session(day + timedelta(days=1)) == []
+    assert other_rows.day_by_session(day) == []
+
+
 def test_a_date_range_holds_for_pooled_days_too(
     rows: UserStore, session: Session, day: date, day_row: MakeDay, processing_row: MakeProcessing
 ) -> None:

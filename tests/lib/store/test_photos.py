@@ -6,7 +6,7 @@ import base64
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import peewee as pw
@@ -352,6 +352,41 @@ def test_deleting_a_photo_names_its_file_and_drops_an_empty_day(
     assert refused.value.status == 404
 
 
+def test_it_finds_the_photos_beside_one(
+    rows: UserStore, other_rows: UserStore, session: Session, day: date, new_photo: MakePhoto
+) -> None:
+    south = rows.create_session("South field", timezone="UTC")
+    first = rows.add_photo(new_photo(session.id))[0]
+    for other in (new_photo(south.id), new_photo(session.id, date=day - timedelta(days=1))):
+        rows.add_photo(other)
+    second, third = (rows.add_photo(new_photo(session.id))[0] for _ in range(2))
+    assert rows.beside(first) == (None, second.id)
+    assert rows.beside(second) == (first.id, third.id)
+    assert rows.beside(third) == (second.id, None)
+    assert other_rows.beside(second) == (None, None)
+
+
+def test_it_tells_the_hours_of_a_day(
+    rows: UserStore,
+    other_rows: UserStore,
+    session: Session,
+    day: date,
+    moment: datetime,
+    new_photo: MakePhoto,
+) -> None:
+    assert rows.taken_between(None, day) is None
+    for minutes, source in ((30, "exif_local"), (0, "exif_offset"), (12, "exif_offset"), (600, "human")):
+        when = moment + timedelta(minutes=minutes)
+        rows.add_photo(new_photo(session.id, captured_at=when, date_source=source))
+    south = rows.create_session("South field", timezone="UTC")
+    rows.add_photo(new_photo(south.id, captured_at=None, date_source="form"))
+    assert rows.taken_between(session.id, day) == (moment, moment + timedelta(minutes=30))
+    assert rows.taken_between(None, day) == (moment, moment + timedelta(minutes=30))
+    assert rows.taken_between(south.id, day) is None
+    assert rows.taken_between(None, day - timedelta(days=1)) is None
+    assert other_rows.taken_between(None, day) is None
+
+
 def test_it_writes_only_clusters_that_changed(
     rows: UserStore, session: Session, day: date, new_photo: MakePhoto, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -437,13 +472,14 @@ class TestPages:
         prediction: MakePrediction,
     ) -> None:
         other = rows.create_session("South field", timezone="UTC")
-        names = ["species", "genus", "unknown", "human", "waiting"]
+        names = ["species", "genus", "unknown", "human", "waiting", "failed"]
         photos = {name: rows.add_photo(new_photo(session.id))[0].id for name in names}
         photos["elsewhere"] = rows.add_photo(new_photo(other.id, date=day - timedelta(days=3)))[0].id
         rows.save_prediction(photos["species"], prediction(), "Stellaria media", "species")
         rows.save_prediction(photos["genus"], prediction(), "Stellaria", "genus")
         rows.save_prediction(photos["unknown"], prediction(), "unknown", "unknown")
         rows.label_photo(photos["human"], "Poa", "genus", prediction().timestamp)
+        rows.mark_failed(photos["failed"])
 
         def found(**filters: Any) -> set[str]:
             numbers = {photo.id for photo in rows.photos(**filters)[0]}
@@ -460,6 +496,9 @@ class TestPages:
         assert found(unsure=True) == {"genus", "unknown"}
         assert found(unsure=False) == {"species", "human"}
         assert found(unsure=True, label="unknown", session_id=session.id) == {"unknown"}
+        assert found(nameless="failed") == {"failed"}
+        assert found(nameless="waiting") == {"waiting", "elsewhere"}
+        assert found(label=[]) == set()
 
     @pytest.mark.parametrize(
         "cursor",
