@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -25,31 +26,96 @@ def test_a_visitor_sees_the_sample_season(visitor: Client) -> None:
     assert "Newest day: 31 October 2025" in page.text
 
 
+def test_a_visitor_is_told_what_to_do_next(visitor: Client) -> None:
+    page = visitor.get("/").text
+    own = page.split("For your own field")[1]
+    assert [re.sub("<[^>]+>", "", step) for step in re.findall("<h3>(.*?)</h3>", own)] == [
+        "Get a key",
+        "Sign in with it",
+        "Photograph the plants",
+    ]
+    for address in ("/calendar?year=2025", "/time-series", "/species", "/report?year=2025", "/compare"):
+        assert f'href="{address}"' in page
+    assert 'class="button" href="/upload"' not in page  # which would only lead to the sign-in
+
+
 def test_its_figures_are_those_of_the_api(visitor: Client) -> None:
     page = visitor.get("/").text
     counts = visitor.get("/api/status").json()["counts"]
     for name, number in (("Photos", counts["photos"]), ("Days", counts["days"])):
         assert f"<dt>{name}</dt><dd>{number:,}</dd>" in page
-    newest = visitor.get("/api/time-series").json()
-    assert f"<dt>Shannon diversity</dt><dd>{newest['metrics']['shannon_diversity'][-1]:.2f}</dd>" in page
 
 
-def test_a_new_user_is_asked_for_photos_and_sees_no_sample(user: Client) -> None:
+def test_the_last_days_are_those_of_the_api_newest_first(visitor: Client) -> None:
+    page = visitor.get("/").text
+    data = visitor.get("/api/calendar/shannon_diversity").json()["data"]
+    days = list(data)[:-6:-1]
+    table = page.split('<caption class="unseen">Last days</caption>')[1].split("</table>")[0]
+    assert re.findall(r'href="/days/([\d-]+)"', table) == days
+    for row, day in zip(table.split("<tr>")[2:], days, strict=True):
+        cell = data[day]
+        assert f'<td class="number">{cell["total_images"]}</td>' in row
+        if cell["effort"] == "ok":
+            assert f"{cell['value']:.2f}" in row
+            assert f"({cell['low']:.2f}–{cell['high']:.2f})" in row
+        else:
+            assert 'class="mark' in row
+    newest = visitor.get(f"/api/daily/{days[0]}").json()["top_species"]
+    named = re.findall(r'<i lang="la">([^<]+)</i>', page.split('id="newest"')[1])
+    assert named == [each["species_name"] for each in newest[:5]]
+
+
+def test_a_new_user_is_told_the_first_steps_and_sees_no_sample(user: Client) -> None:
     page = user.get("/").text
-    assert "No photos yet" in page
-    assert 'href="/upload"' in page
+    assert "First steps" in page
+    assert page.count('class="button" href="/upload"') == 1
+    assert 'href="/sessions"' in page.split("<main")[1]
     assert "Sample data" not in page
     assert "<svg" not in page
+    assert "For your own field" not in page
 
 
-def test_a_user_sees_the_newest_day(user: Client, photo: Callable[..., bytes]) -> None:
-    user.upload(("a.jpg", photo(1)), ("b.jpg", photo(2)), date="2025-08-23")
+def test_a_key_that_only_reads_is_offered_no_upload(server: Server) -> None:
+    page = server.user("read").get("/").text
+    assert "may only read" in page
+    assert 'class="button" href="/upload"' not in page
+
+
+def test_a_user_sees_the_last_days_and_what_waits_for_them(user: Client, photo: Callable[..., bytes]) -> None:
+    user.upload(("a.jpg", photo(1)), ("b.jpg", photo(2)), date="2024-08-23")
     user.upload(("c.jpg", photo(3)), date="2025-08-24")
     page = user.get("/").text
+    assert "<h1>Your season</h1>" in page
     assert "Newest day: 24 August 2025" in page
-    assert 'href="/calendar?year=2025&amp;day=2025-08-24#day"' in page
+    assert '<a href="/days/2025-08-24">24 Aug</a>' in page
+    assert '<a href="/days/2024-08-23">23 August 2024</a>' in page  # another year than the newest
     assert "<dt>Photos</dt><dd>3</dd>" in page
     assert "<dt>Days</dt><dd>2</dd>" in page
+    assert '<a class="button" href="/upload">' in page
+
+
+def test_names_to_look_at_are_counted_until_none_is_left(user: Client, photo: Callable[..., bytes]) -> None:
+    # Noise is no seedling: the model is unsure of all of it.
+    taken = user.upload(*((f"{seed}.jpg", photo(seed)) for seed in (1, 2)), date="2025-08-24").json()
+    images = [result["image"]["id"] for result in taken["results"]]
+    assert "Look at 2 names" in user.get("/").text
+    user.patch(f"/api/images/{images[0]}", json={"label": "not_a_plant"})
+    page = user.get("/").text
+    assert '<a class="button second" href="/review">Look at 1 name</a>' in page
+    user.patch(f"/api/images/{images[1]}", json={"label": "Stellaria media"})
+    page = user.get("/").text
+    assert "No name waits for you" in page
+    assert 'href="/review">Look' not in page
+
+
+def test_photos_that_the_model_has_not_seen_are_told(
+    make_server: Callable[..., Server], photo: Callable[..., bytes], tmp_path: Path
+) -> None:
+    user = make_server(MODEL_DIR=str(tmp_path / "none")).user()
+    user.upload(("a.jpg", photo(1)), date="2025-08-24")
+    page = user.get("/").text
+    assert "1 photo is kept and waits for its name" in page
+    assert "No name waits for you" not in page
 
 
 def test_a_key_that_may_not_read_is_refused(server: Server) -> None:
@@ -84,12 +150,13 @@ def test_file_mode_shows_what_another_tool_wrote(make_server: Callable[..., Serv
     folder = server.folder / "output" / "json"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "daily_summary_2023-07-01.json").write_text(json.dumps(summary), "utf-8")
-    for page in (server.visitor().get("/").text, server.visitor().get("/calendar?day=2023-07-01").text):
-        assert "1 July 2023" in page
-        assert "Common chickweed" in page
-        assert "&lt;b&gt;Poa annua" in page
-        assert "Sample data" not in page
-        assert 'href="/sign-in"' not in page
+    page = server.visitor().get("/").text
+    assert "Newest day: 1 July 2023" in page
+    assert "Common chickweed" in page
+    assert "&lt;b&gt;Poa annua" in page
+    assert "<b>Poa" not in page
+    assert "Sample data" not in page
+    assert 'href="/sign-in"' not in page
 
 
 @pytest.mark.parametrize("path", PAGES)
