@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import date
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated
 
 import msgspec
 
-from lib import comparison, sides
-from lib.comparison import DailyTest, Note, SideSummary
-from lib.contrasts import Dissimilarity, GammaAlphaBeta, Standardised
+from lib import side_by_side, sides
 from lib.dispatcher import Call
 from lib.operations import operation
-from lib.problems import FieldError, invalid, malformed, not_found
+from lib.problems import FieldError, invalid, malformed
 from lib.scope import Identifier, MetricName
+from lib.side_by_side import Comparison
 from lib.sides import Side
-from lib.species_changes import SpeciesChanges
-from lib.store.records import METRICS, DayRow
-
-if TYPE_CHECKING:
-    from lib.store.interface import ReadStore
+from lib.store.records import METRICS
 
 SideText = Annotated[
     str,
@@ -41,63 +35,22 @@ class Query(msgspec.Struct):
     metric: MetricName = "shannon_diversity"
 
 
-class SideShape(msgspec.Struct):
-    """One side: what was asked for, and what it holds. An end that is null is open."""
-
-    kind: Literal["session", "period"]
-    session: int | None
-    session_name: str | None
-    start_date: date | None
-    end_date: date | None
-    summary: SideSummary
-
-
-class Comparison(msgspec.Struct):
-    """How b is against a.
-
-    `standardised`, `dissimilarity` and `gamma_alpha_beta` are null when a side has too few plants, which its
-    summary and `notes` say. Every estimate is {value, se, low, high}, at 95 %; `labellings` is the number of
-    possible labellings of the photos in it, 1 when the labels are taken as certain.
-    """
-
-    a: SideShape
-    b: SideShape
-    labellings: int
-    effort_differs: bool
-    standardised: Standardised | None
-    dissimilarity: Dissimilarity | None
-    gamma_alpha_beta: list[GammaAlphaBeta] | None
-    species: SpeciesChanges
-    daily: DailyTest
-    notes: list[Note]
-    sample: bool
-
-
 @operation("Two sessions or periods compared", problems=(404, 422))
 def get(call: Call, query: Query) -> Comparison:
     a, b = _sides(query)
-    store = call.store
-    names = _session_names(store, query, a, b)
-    if sides.overlap(a, b) and a.is_session == b.is_session:
-        raise invalid([{"field": "b", "reason": "shares days with a; what is compared must lie apart"}])
-    columns = comparison.columns(query.metric)
-    rows_a, rows_b = (store.days(side.session, side.start, side.end, columns) for side in (a, b))
-    if sides.overlap(a, b):
-        _check_apart(rows_a, rows_b)
-    found = comparison.compare(rows_a, rows_b, query.metric)
-    return Comparison(
-        a=_shape(a, names, found.a),
-        b=_shape(b, names, found.b),
-        labellings=found.labellings,
-        effort_differs=found.effort_differs,
-        standardised=found.standardised,
-        dissimilarity=found.dissimilarity,
-        gamma_alpha_beta=found.gamma_alpha_beta,
-        species=found.species,
-        daily=found.daily,
-        notes=comparison.notes_of(found),
-        sample=store.sample,
-    )
+    asked = {"session": query.session}
+    asked |= {name: side.session for name, side in (("a", a), ("b", b)) if side.is_session}
+    names = side_by_side.session_names(call.store, asked)
+    try:
+        return side_by_side.build(call.store, a, b, query.metric, names)
+    except side_by_side.SharedDays as shared:
+        reason = "shares days with a; what is compared must lie apart"
+        if shared.days:
+            reason = (
+                f"shares {len(shared.days)} surveyed days with a, the first {shared.days[0]}; restrict it "
+                "with session"
+            )
+        raise invalid([{"field": "b", "reason": reason}]) from None
 
 
 def _sides(query: Query) -> tuple[Side, Side]:
@@ -116,41 +69,3 @@ def _sides(query: Query) -> tuple[Side, Side]:
     if errors:
         raise malformed(errors)
     return found[0], found[1]
-
-
-def _session_names(store: ReadStore, query: Query, a: Side, b: Side) -> dict[int, str]:
-    """The caller's sessions; 404 naming every parameter with one that is not among them."""
-    asked = {"session": query.session}
-    asked |= {name: side.session for name, side in (("a", a), ("b", b)) if side.is_session}
-    if not any(asked.values()):
-        return {}
-    names = {session.id: session.session_name for session in store.sessions()}
-    errors: list[FieldError] = [
-        {"field": name, "reason": "unknown session"}
-        for name, number in asked.items()
-        if number is not None and number not in names
-    ]
-    if errors:
-        raise not_found("There is no session with this number.", errors=errors)
-    return names
-
-
-def _check_apart(rows_a: list[DayRow], rows_b: list[DayRow]) -> None:
-    """422 when a session and a period of all sessions have a surveyed day in common."""
-    common = {row.date for row in rows_a} & {row.date for row in rows_b}
-    if common:
-        reason = (
-            f"shares {len(common)} surveyed days with a, the first {min(common)}; restrict it with session"
-        )
-        raise invalid([{"field": "b", "reason": reason}])
-
-
-def _shape(side: Side, names: dict[int, str], summary: SideSummary) -> SideShape:
-    return SideShape(
-        kind="session" if side.is_session else "period",
-        session=side.session,
-        session_name=None if side.session is None else names[side.session],
-        start_date=side.start,
-        end_date=side.end,
-        summary=summary,
-    )
