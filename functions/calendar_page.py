@@ -1,9 +1,8 @@
-"""GET /calendar: a year of one metric as a table of links, and one day of it in detail."""
+"""GET /calendar: a year of one metric as a table of links, one for each surveyed day."""
 
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
@@ -13,18 +12,17 @@ from flask import Response
 from lib import calendars
 from lib.dispatcher import Call
 from lib.operations import operation
-from lib.scope import Identifier, Year, check_session
+from lib.scope import Identifier, MetricName, Year, check_session
 from lib.store.records import METRICS
 from lib.web import season
 from lib.web.page import HTML, Page
 
-MetricName = Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(METRICS)})]
 DEFAULT_METRIC = "shannon_diversity"
 YEARS = range(1900, 2201)  # what lib.scope.Year takes
 
 
 class Query(msgspec.Struct):
-    """Without a year: the year of `day`, else the newest year with a survey."""
+    """`day` is marked. Without a year: the year of `day`, else the newest year with a survey."""
 
     metric: MetricName = DEFAULT_METRIC
     year: Year | None = None
@@ -44,8 +42,6 @@ def get(call: Call, query: Query) -> Response:
     year = query.year or (query.day.year if query.day and query.day.year in YEARS else None)
     rows = store.days(query.session, columns=calendars.columns(query.metric))
     calendar = calendars.build(rows, query.metric, year, store.sample, today.year)
-    row = store.day(query.day, query.session) if query.day else None
-    processing = store.processing(query.day, query.session) if row and query.day else None
     of_session = {"session": query.session} if query.session else {}
     shown = {"metric": query.metric, "year": calendar.year}
     known = sorted({*calendar.years, today.year})
@@ -65,19 +61,5 @@ def get(call: Call, query: Query) -> Response:
         later=calendar.year + 1 if calendar.year < known[-1] else None,
         newest_year=calendar.years[-1] if calendar.years else None,
         shown_day=query.day,
-        row=row,
-        processing=processing,
-        plants=sum(row.species_counts.values()) if row else 0,
-        day_metrics=[
-            (
-                metric,
-                calendars.value_of(row, metric),
-                page.say.interval(metric, *calendars.interval_of(row, metric)),
-                calendars.standardised_of(row, metric),
-            )
-            for metric in METRICS
-        ]
-        if row
-        else [],
     )
     return Response(html, headers=page.headers)
