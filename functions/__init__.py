@@ -56,6 +56,7 @@ FUNCTIONS = (
     # Pages
     Function("home", "functions.home", ("/",), auth="optional", page=True),
     Function("calendar_page", "functions.calendar_page", ("/calendar",), auth="optional", page=True),
+    Function("day_page", "functions.day_page", ("/days/{date}",), auth="optional", page=True),
     Function("time_series_page", "functions.time_series_page", ("/time-series",), auth="optional", page=True),
     Function("species_page", "functions.species_page", ("/species",), auth="optional", page=True),
     Function(

@@ -147,6 +147,10 @@ class Words:
         """Short names, in the order of this language's week."""
         return [self.gettext(WEEKDAYS[(self.first_weekday + step) % 7]) for step in range(7)]
 
+    def weekday(self, day: date) -> str:
+        """The short name of a date's day of the week."""
+        return self.gettext(WEEKDAYS[day.weekday()])
+
     def number(self, value: float, decimals: int = 0) -> str:
         """A number with its thousands apart."""
         return f"{value:,.{decimals}f}"
