@@ -62,6 +62,7 @@ FUNCTIONS = (
     Function(
         "one_species_page", "functions.one_species_page", ("/species/{name}",), auth="optional", page=True
     ),
+    Function("compare_page", "functions.compare_page", ("/compare",), auth="optional", page=True),
     Function("report_page", "functions.report_page", ("/report",), auth="optional", page=True),
     Function(
         "upload_page",
