@@ -40,13 +40,19 @@ FOCUS = """() => {
     const top = document.elementFromPoint(x, y);
     // A field that is only there for programs lies under its label, which shows in its place.
     const faces = [at, ...(at.labels ?? [])];
+    // Where it lies on the page, were nothing scrolled.
+    let [left, down] = [0, 0];
+    for (let each = at.parentElement; each; each = each.parentElement) {
+        left += each.scrollLeft;
+        down += each.scrollTop;
+    }
     return {
         place: window.stops.indexOf(at),
         html: at.outerHTML.slice(0, 160),
         visible: faces.some(line),
         inView: box.bottom > 0 && box.top < innerHeight && box.right > 0 && box.left < innerWidth,
         uncovered: !top || faces.some((each) => each.contains(top) || top.contains(each)),
-        box: [box.left, box.top + scrollY, box.right, box.bottom + scrollY],
+        box: [box.left + left, box.top + down, box.right + left, box.bottom + down],
     };
 }"""
 READERS = ("grower en", "visitor ja")
