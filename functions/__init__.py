@@ -63,6 +63,7 @@ FUNCTIONS = (
         "one_species_page", "functions.one_species_page", ("/species/{name}",), auth="optional", page=True
     ),
     Function("compare_page", "functions.compare_page", ("/compare",), auth="optional", page=True),
+    Function("photos_page", "functions.photos_page", ("/photos",), auth="optional", page=True),
     Function("report_page", "functions.report_page", ("/report",), auth="optional", page=True),
     Function(
         "upload_page",
