@@ -54,7 +54,7 @@ GROUPS: tuple[tuple[str, tuple[Download, ...]], ...] = (
                 "ZIP",
                 N_(
                     "Surveys, the plants found at each and the effort, as GBIF and other collections take them. "
-                    "The place of a session that has one is in it."
+                    "It holds the coordinates of sessions that have them."
                 ),
             ),
         ),
@@ -130,7 +130,8 @@ GROUPS: tuple[tuple[str, tuple[Download, ...]], ...] = (
 class Query(msgspec.Struct):
     """`metric` is that of the calendar.
 
-    The days (`start_date`, `end_date`, and `date` for the files of one day) are read where they are refused in words.
+    The days, `start_date`, `end_date` and (for the files of one day) `date`, are read where they are refused in
+    words.
     """
 
     session: Identifier | None = None
