@@ -47,7 +47,8 @@ FUNCTIONS = (
     Function("upload", "functions.upload", ("/api/upload",), (POST,), body_limit=UPLOAD_LIMIT, concurrency=4),
     Function("images", "functions.images", ("/api/images",)),
     Function("image", "functions.image", ("/api/images/{id}",), (GET, PATCH, DELETE)),
-    Function("image_file", "functions.image_file", ("/api/images/{id}/file",), concurrency=4),
+    # As many as there are threads: a browser asks for the photos of a page all at once, and must be refused none.
+    Function("image_file", "functions.image_file", ("/api/images/{id}/file",), concurrency=8),
     # Sessions and keys
     Function("sessions", "functions.sessions", ("/api/sessions",), (GET, POST)),
     Function("session", "functions.session", ("/api/sessions/{id}",), (GET, PATCH, DELETE)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 
 import pytest
@@ -64,3 +65,13 @@ def test_a_lost_file_is_said_to_be_lost(server: Server, user: Client, path: str)
     for query in ("", "?width=160"):
         reply = user.get(path + query)
         assert (reply.status_code, reply.headers["Content-Type"]) == (410, "application/problem+json")
+
+
+def test_a_page_of_photos_gets_all_of_its_thumbnails_at_once(
+    server: Server, photo: Callable[..., bytes]
+) -> None:
+    user = server.user()
+    taken = user.upload(*((f"{seed}.jpg", photo(seed, size=(1600, 1200))) for seed in range(24))).json()
+    paths = [f"/api/images/{result['image']['id']}/file?width=320" for result in taken["results"]]
+    with ThreadPoolExecutor(len(paths)) as tabs:
+        assert [reply.status_code for reply in tabs.map(user.get, paths)] == [200] * len(paths)
