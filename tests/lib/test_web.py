@@ -18,7 +18,7 @@ from lib.store.records import METRICS
 from lib.web import render, static_files
 from lib.web.api_reference import type_of
 from lib.web.languages import LANGUAGES, choose, cookie_header
-from lib.web.page import NAVIGATION, local_path
+from lib.web.page import MORE, NAVIGATION, local_path
 from lib.web.problem_kinds import OF_UPLOADS, PROBLEM_KINDS
 from lib.web.receipt import Told, refusal, script_words
 from lib.web.words import METRIC_WORDS, Words
@@ -202,7 +202,9 @@ def test_the_navigation_leads_to_pages_of_the_route_table() -> None:
     import functions
 
     pages = {path for function in functions.FUNCTIONS if function.page for path in function.paths}
-    assert {path for path, _ in NAVIGATION} <= pages
+    leads = [path for path, _ in (*NAVIGATION, *MORE)]
+    assert set(leads) <= pages
+    assert len(leads) == len(set(leads))
 
 
 def test_a_template_without_its_data_fails_instead_of_leaving_a_gap() -> None:
