@@ -25,9 +25,15 @@ FURTHER = (
     "/days/{date}?session={session}",
     "/time-series?metrics=species_richness&start_date=2025-05-01&end_date=2025-10-31",
     "/sessions/{session}?delete=true",
+    "/species?show=new&sort=name&order=desc",
+    "/species?q=Trigonotis",
+    "/species?start_date=2025-05-01&end_date=2025-10-31",
+    "/species/Rumex%20obtusifolius",
+    "/species/Trigonotis%20peduncularis",
+    "/species/Stelaria%20medja",
     "/nothing-here",
 )
-MISSING = ("/nothing-here",)  # the page of an error
+MISSING = ("/nothing-here", "/species/Stelaria%20medja")  # the page of an error
 SPECIES = "Stellaria media"
 DAY = "2025-06-10"
 MARKUP = '<b onclick="x()">North & "East"</b>'
