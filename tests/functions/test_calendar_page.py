@@ -208,4 +208,12 @@ def test_sessions_can_be_told_apart(user: Client, photo: Callable[..., bytes]) -
 def test_a_new_user_is_asked_for_photos(user: Client) -> None:
     page = user.get("/calendar").text
     assert "No photos yet" in page
+    assert '<a class="button" href="/upload">' in page
     assert "Sample data" not in page
+
+
+def test_a_key_that_only_reads_is_not_asked_for_any(server: Server) -> None:
+    for path in ("/calendar", "/report"):
+        page = server.user("read").get(path).text
+        assert "No photos yet" in page
+        assert 'class="button" href="/upload"' not in page
