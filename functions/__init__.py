@@ -66,6 +66,9 @@ FUNCTIONS = (
     Function("compare_page", "functions.compare_page", ("/compare",), auth="optional", page=True),
     Function("photos_page", "functions.photos_page", ("/photos",), auth="optional", page=True),
     Function("downloads_page", "functions.downloads_page", ("/downloads",), auth="optional", page=True),
+    Function(
+        "photo_page", "functions.photo_page", ("/photos/{id}",), (GET, POST), auth="optional", page=True
+    ),
     Function("report_page", "functions.report_page", ("/report",), auth="optional", page=True),
     Function(
         "upload_page",

@@ -44,7 +44,7 @@ DAY_SOURCES = {
 # As lib.photos.quality measures them: sharpness is the variance of the Laplacian at a short side of 256 pixels.
 BLURRED, SOFT = 50.0, 200.0
 DARK, BRIGHT = 60.0, 195.0  # of 255
-FLAT = 25.0
+FLAT = 20.0
 WELL_EXPOSED, BADLY_EXPOSED = 0.95, 0.8
 MEGABYTE = 1_000_000
 
@@ -118,13 +118,16 @@ def quality(photo: Photo, say: Words) -> list[Judged]:
     ]
     blur, exposure = photo.blur_score, photo.exposure_score
     if blur is not None:
-        if blur < BLURRED:
+        blurred = blur < BLURRED and not photo.low_resolution
+        if blur < SOFT and photo.low_resolution:
+            words = say.gettext("soft, because the photo is small")
+        elif blurred:
             words = say.gettext("blurred: hold still, or step back from the plant")
         elif blur < SOFT:
             words = say.gettext("somewhat soft")
         else:
             words = say.gettext("sharp")
-        found.append(Judged(say.gettext("Sharpness"), say.number(blur), words, blur < BLURRED))
+        found.append(Judged(say.gettext("Sharpness"), say.number(blur), words, blurred))
     if exposure is not None:
         if exposure >= WELL_EXPOSED:
             words = say.gettext("hardly anything is lost in shadow or glare")
@@ -153,6 +156,8 @@ def quality(photo: Photo, say: Words) -> list[Judged]:
 
 def size_of(photo: Photo, say: Words) -> str:
     """How large the file is."""
+    if photo.file_size_bytes < MEGABYTE / 10:
+        return say.gettext("%(size)s kB", size=say.number(max(photo.file_size_bytes / 1000, 1)))
     return say.gettext("%(size)s MB", size=say.number(photo.file_size_bytes / MEGABYTE, 1))
 
 

@@ -50,6 +50,7 @@ def path_of(function: Function, world: World) -> str:
         "image_file": world.image,
         "session": world.session,
         "session_page": world.session,
+        "photo_page": world.image,
         "key": world.key,
     }
     values = {
