@@ -131,7 +131,7 @@ def test_what_is_not_among_them_is_said_with_what_is_known(visitor: Client) -> N
     page = visitor.get("/species?q=trigonotis peduncularis").text
     assert listed(page) == []
     assert "No species of these days is called like “<bdi>trigonotis peduncularis</bdi>”" in page
-    assert "Known, but not found here yet" in page
+    assert "Known, but not found in these days" in page
     assert 'href="/species/Trigonotis%20peduncularis"' in page
     nothing = visitor.get("/species?q=qqqqqq").text
     assert "Known, but" not in nothing
