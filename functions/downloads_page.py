@@ -140,13 +140,14 @@ class Query(msgspec.Struct):
 
 @operation("What can be downloaded", media_type=HTML, problems=(404,))
 def get(call: Call, query: Query) -> Response:
-    user, file_mode = call.identity.user, call.settings.mode == "file"
-    if user is not None:
+    if call.identity.user is not None:
         call.identity.demand("read")
     calendars.check_metric(query.metric)
     page, store = Page(call), call.store
-    if user is None and not file_mode:
-        return Response(page.render("downloads.html", groups=GROUPS, open=False), headers=page.headers)
+    if store.sample:  # exports are of real surveys only
+        file_mode = call.settings.mode == "file"
+        html = page.render("downloads.html", groups=GROUPS, open=False, file_mode=file_mode)
+        return Response(html, headers=page.headers)
     check_session(store, query.session)
     typed = Typed(page.say, {name: call.request.args.get(name, "") for name in DATES})
     start, end, day = (typed.day(name) for name in DATES)
