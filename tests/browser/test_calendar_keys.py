@@ -129,6 +129,13 @@ def test_a_day_that_is_read_out_is_shown_as_well(visiting: Callable[..., Person]
     assert shown.strip('"') == page.evaluate("document.activeElement.ariaLabel")
 
 
+def test_the_day_of_the_address_has_a_line_around_it(visiting: Callable[..., Person]) -> None:
+    page = visiting().open("/calendar?year=2025&day=2025-06-11#day")
+    style = "day => [getComputedStyle(day).outlineStyle, getComputedStyle(day).outlineWidth]"
+    assert page.locator("#day").evaluate(style) == ["solid", "3px"]
+    assert page.locator("table.year a").first.evaluate(style)[0] == "none"
+
+
 def test_without_a_script_every_survey_is_a_link_in_the_order_of_the_days(
     visiting: Callable[..., Person],
 ) -> None:
