@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from lib.web.words import Words
 
 MOST_DECIMALS = 4
+_ROUNDING = 1e-9
 LEAST_P = 0.001  # smaller ones are only said to be smaller
 NEEDED_DAYS = 10  # as lib.trends.MINIMUM_DAYS, which a page need not load to say it
 
@@ -46,7 +47,9 @@ def signed(value: float, decimals: int) -> str:
 
 def decimals_for(low: float, high: float) -> int:
     """As many decimals as an interval from `low` to `high` deserves: its width to two digits."""
-    width = high - low or max(abs(low), abs(high))
+    width, size = high - low, max(abs(low), abs(high))
+    if width <= _ROUNDING * size:  # days on one line: what is left of the width is rounding
+        width = size
     if not math.isfinite(width) or width <= 0:
         return 2
     return min(max(1 - math.floor(math.log10(width)), 0), MOST_DECIMALS)
