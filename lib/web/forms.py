@@ -34,6 +34,7 @@ class Typed:
         self.say = say
         self.given = dict(given)
         self.errors: dict[str, str] = {}
+        self.unreadable: set[str] = set()  # fields for days with something that is none
         self.problem = ""
 
     def value(self, name: str) -> str:
@@ -82,6 +83,7 @@ class Typed:
         try:
             return date.fromisoformat(text)
         except ValueError:
+            self.unreadable.add(name)
             self.refuse(name, self.say.gettext("This is no date; write it as in 2025-05-12."))
             return None
 
