@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 from flask import Response
 
-from lib import auth, client, operations
+from lib import auth, calendars, classifier, client, operations
 from lib.dispatcher import Call
 from lib.operations import operation
 from lib.photos.identify import MAX_FILES
-from lib.problems import not_found, unauthorized
+from lib.problems import Problem, not_found, unauthorized
 from lib.scope import Identifier, possible_day
 from lib.web.page import HTML, Page
-from lib.web.receipt import script_words, tell
+from lib.web.receipt import DAY_WRONG, SESSION_GONE, script_words, tell
 
 if TYPE_CHECKING:
     from lib.store.database import UserStore
+    from lib.store.records import DayRow, Session
+    from lib.web.words import Words
+
+T = TypeVar("T")
+# What a day's row before is asked for, to say what it has become.
+COMPARED = (*calendars.EFFORT, "total_images", "species_richness", "shannon_diversity")
 
 
 class Query(msgspec.Struct):
@@ -58,26 +65,25 @@ def post(call: Call) -> Response:
             "You are signed out, so nothing was sent. Sign in and send the photos again."
         )
         return _form(call, error=error, status=401, headers=signed_out.headers)
-    if call.identity.user is not None:
-        call.identity.demand("write")
-    form = operations.read_form(post.operation, call.request.form.to_dict(flat=False))  # type: ignore[attr-defined]
+    if call.identity.user is not None and not page.can_write:
+        return _form(call, status=403)
     files = [each for each in call.request.files.getlist("files") if each.filename]
-    if not files:
-        error = page.say.gettext("Choose at least one photo.")
-        return _form(call, form.session_id, form.date, error, 400)
-    if len(files) > MAX_FILES:
-        error = page.say.gettext(
-            "At most %(most)d photos at once; these are %(sent)d.", most=MAX_FILES, sent=len(files)
-        )
-        return _form(call, form.session_id, form.date, error, 400)
-    day = possible_day(form.date) if form.date else None
     guest = call.identity.user is None
-    if guest and form.session_id:
-        raise not_found()  # the owner's sessions are not there for guests
-    session = owner.session(form.session_id) if form.session_id else owner.newest_session()
+    try:
+        form = operations.read_form(post.operation, call.request.form.to_dict(flat=False))  # type: ignore[attr-defined]
+        day = possible_day(form.date) if form.date else None
+        session = _session(owner, form.session_id, guest)
+    except Problem as problem:
+        return _form(call, *_chosen(call), _wrong_field(problem, page.say), problem.status)
+    error = _wrong_files(len(files), page.say)
+    if error:
+        return _form(call, form.session_id, form.date, error, 400)
 
     from lib.intake import Incoming, Intake  # brings NumPy and Pillow, which the form alone does not need
 
+    before = {}
+    if session and not guest:
+        before = {row.date: row for row in owner.days(session.id, columns=COMPARED)}
     intake = Intake(owner, call.services.photos, call.services.recogniser)
     sent = [Incoming(each.filename or "", each.stream) for each in files]
     abandoned = client.watch(call.request.environ)
@@ -87,11 +93,14 @@ def post(call: Call) -> Response:
     taken = sum(outcome.photo is not None for outcome in receipt.outcomes)
     if guest:
         receipt = receipt.for_guest()
+    told = [tell(outcome, page.say, guest) for outcome in receipt.outcomes]
     html = page.render(
         "upload_result.html",
-        told=[tell(outcome, page.say) for outcome in receipt.outcomes],
+        told=told,
         taken=taken,
-        days=receipt.days,
+        guest=guest,
+        unsure=not guest and any(each.unsure for each in told),
+        days=[_become(each, row, before.get(each)) for each, row in receipt.days.items()],
         session_id=None if guest else receipt.session_id,
         several_sessions=not guest and len(owner.sessions()) > 1,
     )
@@ -100,6 +109,55 @@ def post(call: Call) -> Response:
     status = 201 if receipt.created else 200 if taken else nothing
     later = {} if receipt.retry_after is None else {"Retry-After": str(receipt.retry_after)}
     return Response(html, status=status, headers=page.headers | later)
+
+
+@dataclass(frozen=True, slots=True)
+class Become:
+    """What a day has become: its row, the ends of its Shannon interval, and the row it was before, if any."""
+
+    date: date
+    row: DayRow
+    shannon: tuple[float | None, float | None]
+    before: DayRow | None
+
+
+def _become(day: date, row: DayRow, before: DayRow | None) -> Become:
+    return Become(day, row, calendars.interval_of(row, "shannon_diversity"), before)
+
+
+def _session(owner: UserStore, session_id: int | None, guest: bool) -> Session | None:
+    """The session asked for, else the newest, else none: the first photo taken makes one."""
+    if session_id is None:
+        return owner.newest_session()
+    if guest:
+        raise not_found()  # the owner's sessions are not there for guests
+    return owner.session(session_id)
+
+
+def _chosen(call: Call) -> tuple[int | None, date | None]:
+    """The session and the day that a form with a wrong field had chosen, as far as they can be read."""
+    given = call.request.form
+    return _readable(given.get("session_id"), int), _readable(given.get("date"), date)
+
+
+def _readable(text: str | None, kind: type[T]) -> T | None:
+    try:
+        return msgspec.convert(text, kind, strict=False)
+    except msgspec.ValidationError:
+        return None
+
+
+def _wrong_field(problem: Problem, say: Words) -> str:
+    of_the_day = any(error["field"] == "date" for error in problem.errors)
+    return say.gettext(DAY_WRONG if of_the_day else SESSION_GONE)
+
+
+def _wrong_files(sent: int, say: Words) -> str:
+    if not sent:
+        return say.gettext("Choose at least one photo.")
+    if sent > MAX_FILES:
+        return say.gettext("At most %(most)d photos at once; these are %(sent)d.", most=MAX_FILES, sent=sent)
+    return ""
 
 
 def _owner(call: Call) -> UserStore | None:
@@ -128,9 +186,11 @@ def _form(
         "upload.html",
         state=state,
         error=error,
+        guest=call.identity.user is None,
         sessions=sessions,
         session_id=session_id,
         day=day,
+        nameless=state == "form" and classifier.trouble(call.settings.model_dir) is not None,
         words=script_words(page.say) if state == "form" else {},
     )
     return Response(html, status=status, headers=page.headers | (headers or {}))

@@ -6,6 +6,8 @@ import json
 import re
 from collections.abc import Callable
 from html import unescape
+from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 import requests
@@ -45,7 +47,7 @@ def browser(server: Server, user: Client) -> Browser:
 def items(page: str) -> list[tuple[str, str]]:
     """Status and text of each file's line."""
     found = re.findall(r'<li class="(\w+)">\s*(.*?)\s*</li>', page, re.DOTALL)
-    return [(status, unescape(re.sub(r"<[^>]+>|\s+", " ", text))) for status, text in found]
+    return [(status, " ".join(unescape(re.sub(r"<[^>]+>", " ", text)).split())) for status, text in found]
 
 
 def test_a_visitor_is_told_what_it_is_and_how_to_sign_in(visitor: Client) -> None:
@@ -57,12 +59,14 @@ def test_a_visitor_is_told_what_it_is_and_how_to_sign_in(visitor: Client) -> Non
 
 def test_the_form_works_without_a_script(browser: Browser) -> None:
     page = browser.get()
-    assert (
-        '<form class="card" id="upload" method="post" action="/upload" enctype="multipart/form-data">' in page
+    assert re.search(
+        r'<form [^>]*id="upload" method="post" action="/upload" enctype="multipart/form-data">', page
     )
-    assert 'type="file" multiple required accept="image/*,.heic,.heif"' in page
-    assert '<label for="files">' in page
-    assert '<label for="date">' in page
+    assert 'id="files" name="files" type="file" multiple accept="image/*,.heic,.heif"' in page
+    assert 'id="camera" name="files" type="file" accept="image/*" capture="environment"' in page
+    for field in ("files", "camera", "date"):
+        assert f'<label for="{field}">' in page
+    assert 'button id="send"' in page
 
 
 def test_the_script_finds_its_token_and_its_words(browser: Browser) -> None:
@@ -96,9 +100,11 @@ def test_photos_come_in_and_the_days_follow(
     assert reply.status_code == 201
     assert [status for status, _ in items(reply.text)] == ["created", "created"]
     assert "Files taken: 2 of 2." in reply.text
-    assert "<h2>24 August 2025</h2>" in reply.text
-    assert 'href="/calendar?day=2025-08-24#day"' in reply.text
+    assert '<a href="/days/2025-08-24">24 August 2025</a>' in reply.text
     images = user.get("/api/images").json()["images"]
+    for image in images:
+        assert f'href="/photos/{image["id"]}"' in reply.text
+        assert f'src="/api/images/{image["id"]}/file?width=160"' in reply.text
     assert {image["filename"] for image in images} == {"a.jpg", "b.jpg"}
     assert {image["date"] for image in images} == {"2025-08-24"}
 
@@ -171,7 +177,8 @@ def test_photos_go_into_the_session_that_was_chosen(
     )
     assert f'<option value="{north}" selected>North</option>' in browser.get(f"/upload?session={north}")
     reply = browser.send(("a.jpg", photo(1)), session_id=str(north), date="2025-08-24")
-    assert f'href="/calendar?session={north}&amp;day=2025-08-24#day"' in reply.text
+    assert f'href="/days/2025-08-24?session={north}"' in reply.text
+    assert f'href="/upload?session={north}"' in reply.text
     assert [image["session_id"] for image in user.get("/api/images").json()["images"]] == [north]
     assert south != north
 
@@ -195,17 +202,36 @@ def test_more_than_fifty_are_told_so_and_none_is_kept(browser: Browser, user: Cl
     [
         ({"date": "2025-02-30"}, 400),
         ({"date": "soon"}, 400),
+        ({"date": "2199-01-01"}, 422),
         ({"session_id": "x"}, 400),
         ({"session_id": "9223372036854775807"}, 404),
     ],
 )
-def test_a_malformed_field_is_a_problem(
+def test_a_field_that_cannot_be_is_told_on_the_form(
     browser: Browser, user: Client, photo: Callable[..., bytes], form: dict[str, str], status: int
 ) -> None:
     reply = browser.send(("a.jpg", photo(1)), **form)
     assert reply.status_code == status
-    assert reply.headers["Content-Type"] == "application/problem+json"
+    told = "The day must be written as" if "date" in form else "The session is not there any more."
+    assert f'role="alert">{told}' in reply.text
+    assert 'id="upload"' in reply.text
     assert user.get("/api/images").json()["images"] == []
+
+
+def test_an_error_keeps_the_session_and_the_day(
+    browser: Browser, user: Client, photo: Callable[..., bytes]
+) -> None:
+    north = user.post("/api/sessions", json={"session_name": "North"}).json()["id"]
+    user.post("/api/sessions", json={"session_name": "South"})
+    chosen = f'<option value="{north}" selected>North</option>'
+    for wrong, kept in (("2199-01-01", "2199-01-01"), ("24/8/2025", ""), ("2025-08-24", "2025-08-24")):
+        photos = [("a.jpg", photo(1))] if wrong != "2025-08-24" else []
+        reply = browser.send(*photos, session_id=str(north), date=wrong)
+        assert reply.status_code in (400, 422)
+        assert chosen in reply.text
+        assert (f'value="{kept}"' in reply.text) == bool(kept)
+        assert "<details" in reply.text
+        assert " open>" in reply.text
 
 
 def test_another_users_session_is_not_there(
@@ -248,9 +274,13 @@ def test_a_key_that_may_only_read_gets_no_form(server: Server, photo: Callable[.
     page = browser.get()
     assert "may only read" in page
     assert 'enctype="multipart/form-data"' not in page
-    reply = browser.send(("a.jpg", photo(1)))
+    reply = browser.session.post(
+        f"{server.base}/upload",
+        data={"csrf_token": token_of(page)},
+        files=[("files", ("a.jpg", photo(1)))],
+    )
     assert reply.status_code == 403
-    assert reply.json()["type"] == "/docs/problems#forbidden"
+    assert "may only read" in reply.text
 
 
 def test_a_drop_box_takes_photos_from_anyone_and_tells_nothing(
@@ -269,7 +299,15 @@ def test_a_drop_box_takes_photos_from_anyone_and_tells_nothing(
     )
     assert reply.status_code == 201
     assert len(owner.get("/api/images").json()["images"]) == 1
-    assert "2025" not in reply.text.split("<main")[1].split("</main>")[0]  # nothing of the owner's day
+    told = reply.text.split("<main")[1].split("</main>")[0]
+    assert "2025" not in told  # nothing of the owner's day
+    for leading in ("/photos/", "/days/", "/species/", "/review", "/api/images", "session="):
+        assert leading not in told
+    again = guest.post(
+        f"{server.base}/upload", data={"csrf_token": token_of(page)}, files=[("files", ("a.jpg", photo(1)))]
+    )
+    assert again.status_code == 200
+    assert items(again.text)[0] == ("duplicate", "a.jpg · Already there")
     session = owner.get("/api/sessions").json()["sessions"][0]["id"]
     refused = guest.post(
         f"{server.base}/upload",
@@ -294,6 +332,70 @@ def test_without_sign_in_the_form_still_guards_itself(
     taken = browser.post(f"{server.base}/upload", data={"csrf_token": token_of(page)}, files=photos)
     assert taken.status_code == 201
     assert "Sign out" not in page
+
+
+def test_both_fields_of_the_form_are_read(
+    browser: Browser, user: Client, photo: Callable[..., bytes]
+) -> None:
+    """The camera's field and that of the chosen photos have one name; the one that is left empty is no file."""
+    reply = browser.send(("camera.jpg", photo(1)), ("", b""), ("chosen.jpg", photo(2)), date="2025-08-24")
+    assert "Files taken: 2 of 2." in reply.text
+
+
+def test_it_says_what_the_day_was_before(browser: Browser, user: Client, photo: Callable[..., bytes]) -> None:
+    first = browser.send(("a.jpg", photo(1)), date="2025-08-24").text
+    assert "→" not in first
+    second = browser.send(("b.jpg", photo(2)), ("c.jpg", photo(3)), date="2025-08-24").text
+    figure = re.search(r"<dt>Photos</dt><dd>(.*?)</dd>", second)
+    assert figure
+    assert re.sub(r"<[^>]+>", "", figure[1]) == "before 1 →, now  3"
+    other_day = browser.send(("d.jpg", photo(4)), date="2025-08-25").text
+    assert "→" not in other_day
+
+
+def test_species_and_unsure_names_lead_on(browser: Browser, user: Client, photos_dir: Path) -> None:
+    chosen = [(path.name, path.read_bytes()) for path in sorted(photos_dir.glob("*/*.jpg"))[::150]]
+    page = browser.send(*chosen, date="2025-08-24").text
+    images = user.get("/api/images").json()["images"]
+    assert len(images) == len(chosen)
+    species = {image["label"] for image in images if image["label_level"] == "species"}
+    assert species
+    for name in species:
+        assert f'<a class="taxon" href="/species/{quote(name)}"><i lang="la">{name}</i></a>' in page
+    unsure = any(image["label_level"] != "species" for image in images)
+    assert ('href="/review"' in page) == unsure
+    row = user.get("/api/daily/2025-08-24").json()["diversity_metrics"]
+    assert f"<strong>{row['shannon_diversity']:.2f}</strong> (" in page
+
+
+def test_sending_the_page_again_doubles_nothing_and_says_so(
+    browser: Browser, user: Client, photo: Callable[..., bytes]
+) -> None:
+    first = browser.send(("a.jpg", photo(1)), date="2025-08-24")
+    assert "Loading this page again sends nothing twice" in first.text
+    assert first.headers["Cache-Control"] == "no-store"
+    again = browser.send(("a.jpg", photo(1)), date="2025-08-24")
+    assert items(again.text)[0][0] == "duplicate"
+    image = user.get("/api/images").json()["images"][0]
+    assert f'href="/photos/{image["id"]}"' in again.text
+
+
+def test_without_a_model_it_says_that_names_will_follow(
+    make_server: Callable[..., Server], tmp_path: Path, photo: Callable[..., bytes]
+) -> None:
+    server = make_server(MODEL_DIR=str(tmp_path / "none"))
+    browser = Browser(server, server.user())
+    assert "their names will follow" in browser.get()
+    reply = browser.send(("a.jpg", photo(1)), date="2025-08-24")
+    assert reply.status_code == 201
+    assert int(reply.headers["Retry-After"]) > 0
+    _, text = items(reply.text)[0]
+    assert "not classified yet" in text
+    assert "The photo is kept." in text
+
+
+def test_a_sound_model_is_no_news(browser: Browser) -> None:
+    assert "their names will follow" not in browser.get()
 
 
 def test_file_mode_says_what_to_set(file_server: Server) -> None:

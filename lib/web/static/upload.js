@@ -1,30 +1,28 @@
-// Sends photos one by one, with progress and a second try; without it the form sends them all at once.
+// The upload form with a script: photos are listed as they are picked, and sent one by one, whatever the network does.
 
-const form = document.getElementById("upload");
-const input = document.getElementById("files");
-const drop = form.querySelector(".drop");
-const section = document.getElementById("progress");
-const list = document.getElementById("sent");
-const counted = document.getElementById("counted");
-const retry = document.getElementById("retry");
-const days = document.getElementById("days");
-const words = JSON.parse(section.dataset.words);
-const token = document.querySelector('meta[name="csrf-token"]').content;
+import { element, fill, itemOf, refusal, show, showDay, showPicked, showSending, showServersPicture, showTaken } from "./receipt.js";
+import { size, unsure, words } from "./receipt.js";
+import { freshToken, judge, objection, pause, post } from "./sending.js";
 
-// Each entry: { file, key, fields, state: waiting | sending | done | refused | failed, item }
+const find = (id) => document.getElementById(id);
+const form = find("upload");
+const pickers = form.querySelectorAll("input[type=file]");
+const section = find("progress");
+const guest = "guest" in section.dataset;
+let token = document.querySelector('meta[name="csrf-token"]').content;
+
+// Each entry: { file, key, fields, state, errors, item, checked, result }, its state picked, waiting, sending,
+// taken, refused or failed; `checked` resolves to why it need not be sent, if so.
 const entries = [];
-let sending = false;
+const before = new Map(); // what the days were like before this page sent anything
+const touched = new Set();
+let working = false;
+let setbacks = 0; // in a row
+let held = ""; // why sending pauses
+let told = ""; // the last reason that was said
+let hurry = () => {}; // ends the pause
 
-function fill(text, values) {
-  return text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
-}
-
-function element(name, text, className) {
-  const made = document.createElement(name);
-  if (text !== undefined) made.textContent = text;
-  if (className) made.className = className;
-  return made;
-}
+const having = (...states) => entries.filter((each) => states.includes(each.state));
 
 // Unique for each file of this page: the same key again never makes a second photo.
 function newKey() {
@@ -32,191 +30,359 @@ function newKey() {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-function add(files) {
+function chosenFields() {
   const fields = {};
   for (const name of ["session_id", "date"]) {
     const value = form.elements[name]?.value;
     if (value) fields[name] = value;
   }
+  return fields;
+}
+
+function say(text) {
+  find("said").textContent = text;
+}
+
+// Picking
+
+function pick(files) {
+  let said = "";
   for (const file of files) {
-    const item = element("li");
-    item.append(element("p", file.name, "filename"), element("p", words.waiting));
-    list.append(item);
-    entries.push({ file, key: newKey(), fields, state: "waiting", item });
+    if (entries.some((each) => isSame(each.file, file))) {
+      said = fill(words.twice, { filename: file.name });
+      continue;
+    }
+    const entry = { file, key: newKey(), fields: null, state: "picked", errors: 0, item: itemOf(file) };
+    entries.push(entry);
+    find("sent").append(entry.item);
+    showPicked(entry, () => remove(entry));
+    entry.checked = objection(file, words.most_bytes).then((why) => {
+      if (why && entries.includes(entry)) settle(entry, "refused", words.before[why] ?? words[why]);
+      return why;
+    });
   }
-  section.hidden = false;
+  section.hidden = entries.length === 0;
+  find("next").hidden = true;
+  if (!held) trouble("");
+  update();
+  const count = having("picked").length;
+  say(said || fill(count === 1 ? words.listed_one : words.listed, { count }));
+}
+
+function isSame(one, other) {
+  return one.name === other.name && one.size === other.size && one.lastModified === other.lastModified;
+}
+
+function remove(entry) {
+  const place = entries.indexOf(entry);
+  entries.splice(place, 1);
+  entry.item.remove();
+  section.hidden = entries.length === 0;
+  update();
+  say(fill(words.removed, { filename: entry.file.name }));
+  // The focus must not fall back to the top of the page.
+  (entries[Math.min(place, entries.length - 1)]?.item.querySelector("button, a") ?? pickers[1]).focus();
+}
+
+// Sending
+
+form.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const picked = having("picked");
+  if (!picked.length) {
+    trouble("choose", words.choose);
+    return pickers[1].focus();
+  }
+  const fields = chosenFields();
+  for (const entry of picked) queue(entry, fields);
+  find("progress-heading").focus();
+  await remember(picked, fields);
   work();
+});
+
+function queue(entry, fields = chosenFields()) {
+  entry.fields ??= fields;
+  entry.state = "waiting";
+  entry.errors = 0;
+  show(entry, "waiting", words.waiting);
 }
 
 async function work() {
-  if (sending) return;
-  sending = true;
-  retry.hidden = true;
-  for (let entry; (entry = entries.find((each) => each.state === "waiting")); ) {
-    entry.state = "sending";
-    try {
-      settle(entry, await send(entry));
-    } catch {
-      fail(entry);
-    }
-    count();
+  if (working) return;
+  working = true;
+  find("next").hidden = true;
+  const lock = await keepAwake();
+  for (let entry; (entry = having("waiting")[0]); update()) {
+    if (!(await entry.checked)) await attempt(entry);
   }
-  sending = false;
-  retry.hidden = !entries.some((each) => each.state === "failed");
+  lock?.release();
+  working = false;
+  end();
 }
 
-function count() {
-  const done = entries.filter((each) => each.state === "done" || each.state === "refused").length;
-  counted.textContent = fill(words.counted, { done, all: entries.length });
+// A phone that falls asleep stops sending.
+async function keepAwake() {
+  try {
+    return await navigator.wakeLock?.request("screen");
+  } catch {
+    return undefined;
+  }
 }
 
-function send(entry) {
-  const bar = element("progress");
-  bar.max = 100;
-  bar.value = 0;
-  bar.setAttribute("aria-label", fill(words.progress, { filename: entry.file.name }));
-  const line = element("p", fill(words.sending, { percent: 0 }));
-  entry.item.className = "";
-  entry.item.replaceChildren(element("p", entry.file.name, "filename"), bar, line);
-  const body = new FormData();
-  body.append("files", entry.file, entry.file.name);
-  for (const [name, value] of Object.entries(entry.fields)) body.append(name, value);
-  return new Promise((resolve, reject) => {
-    const request = new XMLHttpRequest(); // fetch cannot tell how much of a body is sent
-    request.open("POST", "/api/upload");
-    request.setRequestHeader("X-CSRF-Token", token);
-    request.setRequestHeader("Idempotency-Key", entry.key);
-    request.setRequestHeader("Accept-Language", document.documentElement.lang); // of the names of plants
-    request.responseType = "json";
-    request.upload.onprogress = (event) => {
-      if (!event.lengthComputable) return;
-      const percent = Math.round((100 * event.loaded) / event.total);
-      bar.value = percent;
-      line.textContent = fill(words.sending, { percent });
+async function attempt(entry) {
+  entry.state = "sending";
+  const paint = showSending(entry);
+  update();
+  const answer = await post(entry, token, (share) => {
+    if (share > 0) trouble("");
+    paint(share);
+  }).catch(() => null);
+  if (answer?.status === 500) entry.errors += 1;
+  const verdict = await judge(entry, answer);
+  const why = words[verdict.why] ?? refusal(answer?.reply?.results?.[0]?.problem ?? answer?.reply);
+  if (verdict.what === "again" || verdict.what === "renew") {
+    entry.state = "waiting";
+    show(entry, "waiting", words.waiting);
+    setbacks += 1;
+    if (verdict.what === "renew") return renew();
+    return hold(verdict.trouble, words.troubles[verdict.trouble], pause(setbacks, answer?.retryAfter ?? 0));
+  }
+  setbacks = 0;
+  told = "";
+  trouble("");
+  if (verdict.what === "taken") return taken(entry, answer.reply);
+  const others = verdict.all ? having("waiting") : [];
+  for (const each of [entry, ...others]) settle(each, verdict.what, why, verdict.choose);
+  if (others.length || verdict.all) trouble(verdict.why ?? "failed", why);
+}
+
+function settle(entry, state, why, choose = false) {
+  entry.state = state;
+  if (choose) {
+    // Another request from now on: the old key stands for the old session and day.
+    entry.fields = null;
+    entry.key = newKey();
+  }
+  const reason = element("p", why || words.failed);
+  show(entry, state === "refused" ? "rejected" : "failed", words.status.rejected, reason);
+  update();
+}
+
+function taken(entry, reply) {
+  entry.state = "taken";
+  entry.result = reply.results[0];
+  showTaken(entry, entry.result, (button) => confirm(entry, button));
+  showServersPicture(entry, entry.result.image);
+  showDays(reply.metrics);
+  const done = having("taken", "refused").length;
+  if (done % 10 === 0) say(countedWords());
+}
+
+// Waits until the time is over, the person asks, or what was missing is back.
+function hold(kind, text, time) {
+  trouble(kind, text);
+  held = kind;
+  update();
+  return new Promise((resolve) => {
+    const timer = time === Infinity ? undefined : setTimeout(() => hurry(), time);
+    hurry = () => {
+      clearTimeout(timer);
+      hurry = () => {};
+      held = "";
+      update();
+      resolve();
     };
-    request.upload.onload = () => {
-      bar.removeAttribute("value");
-      line.textContent = words.naming;
-    };
-    request.onload = () => resolve({ status: request.status, reply: request.response });
-    request.onerror = request.onabort = request.ontimeout = reject;
-    request.send(body);
   });
 }
 
-function settle(entry, { status, reply }) {
-  const passing = status === 429 || status === 409 || (status >= 500 && status !== 507);
-  if (!reply || passing) return fail(entry);
-  const result = reply.results?.[0];
-  if (status < 300 && result) {
-    entry.state = "done";
-    taken(entry, result);
-    for (const [day, row] of Object.entries(reply.metrics)) showDay(day, reply.session_id, row);
-  } else {
-    entry.state = "refused";
-    const problem = result?.problem ?? reply;
-    show(entry, "rejected", words.status.rejected, [element("p", refusal(problem))]);
+async function renew() {
+  for (;;) {
+    let fresh;
+    try {
+      fresh = await freshToken();
+    } catch {
+      const kind = navigator.onLine ? "lost" : "offline";
+      await hold(kind, words.troubles[kind], pause(setbacks, 0));
+      setbacks += 1;
+      continue;
+    }
+    if (fresh && (fresh !== token || setbacks < 2)) {
+      token = fresh;
+      return trouble("");
+    }
+    // With the right token it was refused all the same: somebody else must help, but not at once.
+    if (fresh) return hold("busy", words.troubles.busy, pause(setbacks, 0));
+    await hold("signed_out", words.signed_out, Infinity);
   }
 }
 
-function refusal(problem) {
-  const kind = String(problem.type ?? "").split("#")[1];
-  const told = words.refusals[kind];
-  if (!told) return problem.detail ?? problem.title ?? "";
-  return [told, words.refusals[problem.cause]].filter(Boolean).join(" ");
-}
-
-function fail(entry) {
-  entry.state = "failed";
-  show(entry, "failed", "", [element("p", words.failed)]);
-}
-
-function show(entry, className, status, parts) {
-  const head = element("p", entry.file.name, "filename");
-  if (status) head.append(" · ", element("strong", status));
-  entry.item.className = className;
-  entry.item.replaceChildren(head, ...parts);
-}
-
-function taken(entry, result) {
-  const image = result.image;
-  if (!image) {
-    // A guest is not shown a photo that the owner had already.
-    const reasons = result.problem ? [element("p", refusal(result.problem))] : [];
-    return show(entry, result.status, words.status[result.status], reasons);
-  }
-  const level = image.label_level;
-  const scientific = level === "species" || level === "genus" || level === "family";
-  const parts = [];
-  const species = element("p", undefined, "species");
-  if (scientific) {
-    const latin = element("i", image.label);
-    latin.lang = "la";
-    species.append(latin);
-    if (result.common_name) species.append(" ", element("span", result.common_name, "common"));
-  } else {
-    species.textContent = image.label === null ? words.unlabelled : (words.labels[image.label] ?? image.label);
-  }
-  parts.push(species);
-  const best = image.predictions[0];
-  if (image.label_source === "human") {
-    parts.push(element("p", words.human));
-  } else if (best) {
-    const sure = level === "species" && best.confidence >= 0.9 ? words.very_sure : words.levels[level];
-    const told = [sure];
-    if (level !== "species") told.push(fill(words.closest, { species: best.species }));
-    told.push(`${Math.min(99, Math.max(1, Math.round(best.confidence * 100)))}%`);
-    parts.push(element("p", told.filter(Boolean).join(" · ")));
-  }
-  if (image.quality.low_resolution) parts.push(element("p", words.low_resolution, "small"));
-  if (image.masked && image.label_source !== "human") parts.push(element("p", words.from_a_list, "small"));
-  if (image.date_source === "today") parts.push(element("p", words.day_guessed, "small"));
-  if (result.problem) parts.push(element("p", refusal(result.problem)));
-  show(entry, result.status, words.status[result.status], parts);
-}
-
-// One line a day, renewed as photos of it come in: what the day has become, and the way to it.
-function showDay(day, session, row) {
-  const id = `day-${session}-${day}`;
-  let line = document.getElementById(id);
-  if (!line) {
-    line = element("li");
-    line.id = id;
-    days.append(line);
-  }
-  const name = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "long", timeZone: "UTC" });
-  const link = element("a", fill(words.day, { day: name.format(new Date(`${day}T00:00:00Z`)) }));
-  link.href = `/calendar?day=${encodeURIComponent(day)}#day`;
-  const figures = [`${words.metrics.species_richness} ${row.species_richness}`];
-  if (row.effort === "ok" && row.shannon_diversity !== null) {
-    figures.push(`${words.metrics.shannon_diversity} ${row.shannon_diversity.toFixed(2)}`);
-  } else if (row.effort === "low") {
-    figures.push(words.too_few);
-  }
-  line.replaceChildren(link, ` · ${figures.join(" · ")}`);
-}
-
-form.addEventListener("submit", (event) => {
-  event.preventDefault();
-  add(input.files);
-  input.value = "";
+addEventListener("online", () => {
+  if (["offline", "lost", "waking", "portal"].includes(held)) hurry();
 });
-
-retry.addEventListener("click", () => {
-  for (const entry of entries) if (entry.state === "failed") entry.state = "waiting";
+for (const name of ["visibilitychange", "focus"]) {
+  const target = name === "focus" ? window : document;
+  target.addEventListener(name, () => {
+    if (held === "signed_out" && !document.hidden) hurry();
+  });
+}
+find("now").addEventListener("click", () => hurry());
+find("retry").addEventListener("click", () => {
+  for (const entry of having("failed")) queue(entry);
+  find("progress-heading").focus();
+  trouble("");
   work();
 });
 
+// What became of it
+
+function trouble(kind, text = "") {
+  const place = find("trouble");
+  place.hidden = !kind;
+  place.textContent = text;
+  if (kind && kind !== told) say(text);
+  if (kind) told = kind;
+}
+
+function countedWords() {
+  const all = entries.length - having("picked").length;
+  return fill(words.counted, { done: having("taken", "refused").length, all });
+}
+
+function update() {
+  const picked = having("picked");
+  const failed = having("failed");
+  const bytes = picked.reduce((sum, each) => sum + each.file.size, 0);
+  const label = picked.length === 0 ? words.send : picked.length === 1 ? words.send_one : words.send_many;
+  find("send").textContent = fill(label, { count: picked.length, size: size(bytes) });
+  find("send").hidden = entries.length > 0 && picked.length === 0;
+  find("retry").hidden = working || failed.length === 0;
+  find("now").hidden = held === "";
+  find("sign-in").hidden = held !== "signed_out";
+  form.querySelector(".sendbar").classList.toggle("stuck", picked.length > 0 || failed.length > 0 || held !== "");
+  find("counted").hidden = entries.length === picked.length;
+  find("counted").textContent = countedWords();
+  // Asks before the page is left while something would be lost; a photo of the camera may be nowhere else.
+  window.onbeforeunload = having("picked", "waiting", "sending", "failed").length
+    ? (event) => event.preventDefault()
+    : null;
+}
+
+function end() {
+  update();
+  const results = having("taken").map((each) => each.result);
+  const numbers = [
+    results.filter((each) => each.status === "created").length,
+    results.filter((each) => each.status === "duplicate").length,
+    having("refused").length,
+    having("failed").length,
+  ];
+  const summary = numbers.map((count, place) => (count ? fill(words.ended[place], { count }) : "")).filter(Boolean);
+  find("counted").textContent = summary.join(" · ");
+  say(summary.join(", "));
+  find("next").hidden = results.length === 0;
+  find("unsure").hidden = guest || !results.some(unsure);
+}
+
+find("more").addEventListener("click", (event) => {
+  event.preventDefault();
+  form.scrollIntoView();
+  pickers[1].focus({ preventScroll: true });
+});
+
+function showDays(metrics) {
+  for (const [day, row] of Object.entries(metrics)) {
+    if (!row) continue;
+    touched.add(`${row.session_id} ${day}`);
+    showDay(find("days"), day, row, before.get(`${row.session_id} ${day}`));
+  }
+}
+
+// Asks what the days of these photos are like until now. It is an extra: without an answer they are told without.
+async function remember(picked, { session_id: session, date }) {
+  if (guest || !session) return;
+  const DAY = 86_400_000;
+  const times = [...picked.map((each) => each.file.lastModified), Date.now(), date ? Date.parse(date) : Date.now()];
+  const iso = (time) => new Date(time).toISOString().slice(0, 10);
+  const metrics = ["total_images", "species_richness", "shannon_diversity"];
+  const asked = new URLSearchParams({
+    session,
+    start_date: iso(Math.min(...times) - DAY),
+    end_date: iso(Math.max(...times) + DAY),
+    metrics: metrics.join(","),
+  });
+  try {
+    const reply = await fetch(`/api/time-series?${asked}`, { signal: AbortSignal.timeout(3000) });
+    const series = await reply.json();
+    series.dates.forEach((day, place) => {
+      const key = `${session} ${day}`;
+      if (before.has(key) || touched.has(key)) return;
+      before.set(key, Object.fromEntries(metrics.map((metric) => [metric, series.metrics[metric][place]])));
+    });
+  } catch {
+    // The photos matter more.
+  }
+}
+
+async function confirm(entry, button) {
+  button.disabled = true;
+  try {
+    const ask = () =>
+      fetch(`/api/images/${entry.result.image.id}`, {
+        method: "PATCH",
+        headers: { "Content-Type": "application/json", "X-CSRF-Token": token },
+        body: JSON.stringify({ confirm: true }),
+      });
+    let reply = await ask();
+    if (reply.status === 403) {
+      token = (await freshToken()) || token;
+      reply = await ask();
+    }
+    if (!reply.ok) throw new Error(`status ${reply.status}`);
+    const { image, metrics } = await reply.json();
+    entry.result = { ...entry.result, image };
+    showTaken(entry, entry.result);
+    showDays(metrics);
+    entry.item.querySelector(".steps a").focus();
+    say(fill(words.confirmed, { filename: entry.file.name }));
+  } catch {
+    button.disabled = false;
+    button.parentElement.append(element("span", ` ${words.not_confirmed}`));
+    say(words.not_confirmed);
+  }
+}
+
+// Ways in
+
+function take(input) {
+  pick(input.files);
+  input.value = "";
+}
+
+for (const input of pickers) {
+  input.addEventListener("change", () => take(input));
+  if (input.files.length) take(input); // chosen before this script was there
+}
+
+const carriesFiles = (event) => event.dataTransfer?.types.includes("Files");
+const dropping = (is) => document.body.classList.toggle("dropping", is);
 for (const name of ["dragenter", "dragover"]) {
-  drop.addEventListener(name, (event) => {
+  addEventListener(name, (event) => {
+    if (!carriesFiles(event)) return;
     event.preventDefault();
-    drop.classList.add("over");
+    event.dataTransfer.dropEffect = "copy";
+    dropping(true);
   });
 }
-for (const name of ["dragleave", "drop"]) {
-  drop.addEventListener(name, () => drop.classList.remove("over"));
-}
-drop.addEventListener("drop", (event) => {
-  event.preventDefault();
-  add(event.dataTransfer.files);
+addEventListener("dragleave", (event) => {
+  if (!event.relatedTarget) dropping(false); // out of the window
 });
+addEventListener("drop", (event) => {
+  if (!carriesFiles(event)) return;
+  event.preventDefault();
+  dropping(false);
+  pick(event.dataTransfer.files);
+});
+
+form.classList.add("scripted");
+form.querySelector(".droppable").hidden = !matchMedia("(any-pointer: fine)").matches;
+update();
