@@ -45,7 +45,7 @@ FUNCTIONS = (
     Function("export", "functions.export", ("/api/export/{kind}",), concurrency=2, files=True),
     # Photos
     Function("upload", "functions.upload", ("/api/upload",), (POST,), body_limit=UPLOAD_LIMIT, concurrency=4),
-    Function("images", "functions.images", ("/api/images",)),
+    Function("images", "functions.images", ("/api/images",), (GET, PATCH)),
     Function("image", "functions.image", ("/api/images/{id}",), (GET, PATCH, DELETE)),
     # As many as there are threads: a browser asks for the photos of a page all at once, and must be refused none.
     Function("image_file", "functions.image_file", ("/api/images/{id}/file",), concurrency=8),

@@ -73,6 +73,7 @@ def options_of(function: Function, method: str, world: World, photo: Callable[..
         ("sessions", "POST"): {"json": {"session_name": "North field"}},
         ("session", "PATCH"): {"json": {"session_name": "South field"}},
         ("image", "PATCH"): {"json": {"label": "Stellaria media"}},
+        ("images", "PATCH"): {"json": {"ids": [world.image], "label": "Stellaria media"}},
         ("keys", "POST"): {"json": {"name": "another", "scopes": ["write"]}},
         ("keys", "DELETE"): {"params": {"id": world.key}},
     }.get((function.name, method), {})
