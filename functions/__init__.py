@@ -69,6 +69,7 @@ FUNCTIONS = (
     Function(
         "photo_page", "functions.photo_page", ("/photos/{id}",), (GET, POST), auth="optional", page=True
     ),
+    Function("review_page", "functions.review_page", ("/review",), (GET, POST), auth="optional", page=True),
     Function("report_page", "functions.report_page", ("/report",), auth="optional", page=True),
     Function(
         "upload_page",

@@ -33,6 +33,11 @@ class ReviewItem:
     reason: Reason
     photo_ids: tuple[int, ...]
 
+    @property
+    def cursor(self) -> str:
+        """The place behind it in the queue."""
+        return write_cursor(self.photo.date, self.photo.id)
+
 
 class ReviewRows(PhotoRows):
     """The part of a UserStore that finds what people should look at.

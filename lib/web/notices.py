@@ -18,6 +18,11 @@ NOTICES = {
     "photo-moved": N_("The photo is on its new day."),
     "photo-deleted": N_("The photo is deleted."),
     "photo-gone": N_("This photo is not there any more."),
+    "review-confirmed": N_("Confirmed."),
+    "review-named": N_("The new name is saved."),
+    "review-not-a-plant": N_("Saved as no plant."),
+    "review-unknown": N_("Saved as a plant that nobody can name."),
+    "review-undone": N_("Undone: here it is again."),
     "key-revoked": N_("The key is revoked: it opens nothing any more."),
     "own-key-revoked": N_("The key of this browser is revoked, so you are signed out."),
 }

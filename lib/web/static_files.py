@@ -19,6 +19,7 @@ MEDIA_TYPES = {
     "place.js": "text/javascript; charset=utf-8",
     "once.js": "text/javascript; charset=utf-8",
     "print.js": "text/javascript; charset=utf-8",
+    "review.js": "text/javascript; charset=utf-8",
     "upload.js": "text/javascript; charset=utf-8",
     "sending.js": "text/javascript; charset=utf-8",
     "receipt.js": "text/javascript; charset=utf-8",
