@@ -31,6 +31,9 @@ FURTHER = (
     "/species/Rumex%20obtusifolius",
     "/species/Trigonotis%20peduncularis",
     "/species/Stelaria%20medja",
+    "/review?reason=new",
+    "/review?start_date=2020-01-01&end_date=2020-01-02",
+    "/review?done=review-named&was={session}:{date}_9_4_1.2000",
     "/nothing-here",
 )
 MISSING = ("/nothing-here", "/species/Stelaria%20medja")  # the page of an error
