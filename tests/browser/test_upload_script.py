@@ -1,0 +1,87 @@
+"""Photos sent by a browser: dropped or chosen, through a network that fails, twice, and without a script."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.browser.conftest import Person
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page, Route
+
+TAKEN = "#sent > li.created"
+PICKED = "#sent > li.picked"
+
+
+@pytest.fixture
+def plants(photos_dir: Path) -> list[Path]:
+    """Three photos of three species."""
+    return [sorted(folder.glob("*.jpg"))[0] for folder in sorted(photos_dir.iterdir()) if folder.is_dir()][:3]
+
+
+def kept(person: Person) -> int:
+    """How many photos the server has of a person."""
+    return len(person.client.get("/api/images").json()["images"])
+
+
+def send(page: Page, plants: list[Path]) -> None:
+    page.locator("#files").set_input_files(plants)
+    page.locator(PICKED).nth(len(plants) - 1).wait_for()
+    page.locator("#send").click()
+
+
+def test_three_photos_are_sent_and_named(signed_in: Callable[..., Person], plants: list[Path]) -> None:
+    person = signed_in()
+    page = person.open("/upload")
+    send(page, plants)
+    page.locator(TAKEN).nth(2).wait_for()
+    assert page.locator('#sent a[href^="/photos/"]').count() == 3
+    assert page.locator('#days a[href^="/days/"]').count() >= 1
+    assert kept(person) == 3
+
+
+def test_a_lost_answer_is_asked_for_again_and_doubles_nothing(
+    signed_in: Callable[..., Person], plants: list[Path]
+) -> None:
+    person = signed_in()
+    page = person.open("/upload")
+    person.watch.foresee("ERR_.* POST .*/api/upload")
+    keys: list[str] = []
+
+    def lose_the_first_answer(route: Route) -> None:
+        keys.append(route.request.headers["idempotency-key"])
+        if len(keys) == 1:
+            route.fetch()  # it arrives, but its answer does not
+            route.abort("connectionreset")
+        else:
+            route.continue_()
+
+    page.route("**/api/upload", lose_the_first_answer)
+    send(page, plants)
+    page.locator("#sent > li.created, #sent > li.duplicate").nth(2).wait_for()
+    assert keys[0] in keys[1:]
+    assert len(set(keys)) == 3
+    assert kept(person) == 3
+
+
+def test_a_photo_that_is_there_is_told_as_such(signed_in: Callable[..., Person], plants: list[Path]) -> None:
+    person = signed_in()
+    person.client.upload((plants[0].name, plants[0].read_bytes())).raise_for_status()
+    page = person.open("/upload")
+    send(page, plants[:1])
+    page.locator("#sent > li.duplicate", has_text="Already there").wait_for()
+    assert kept(person) == 1
+
+
+def test_the_form_sends_without_a_script(signed_in: Callable[..., Person], plants: list[Path]) -> None:
+    person = signed_in(javascript=False)
+    page: Any = person.open("/upload")
+    page.locator("#files").set_input_files(plants)
+    with page.expect_navigation():
+        page.locator("#send").click()
+    assert page.locator('main a[href^="/days/"]').count() >= 1
+    assert kept(person) == 3
