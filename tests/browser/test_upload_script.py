@@ -85,3 +85,37 @@ def test_the_form_sends_without_a_script(signed_in: Callable[..., Person], plant
         page.locator("#send").click()
     assert page.locator('main a[href^="/days/"]').count() >= 1
     assert kept(person) == 3
+
+
+def test_offline_the_photos_wait_and_go_on(signed_in: Callable[..., Person], plants: list[Path]) -> None:
+    person = signed_in()
+    page = person.open("/upload")
+    person.watch.foresee("ERR_INTERNET_DISCONNECTED")
+    page.locator("#files").set_input_files(plants)
+    page.locator(PICKED).nth(2).wait_for()
+    person.context.set_offline(True)
+    page.locator("#send").click()
+    page.locator("#trouble", has_text="You are offline").wait_for()
+    assert kept(person) == 0
+    person.context.set_offline(False)
+    page.locator(TAKEN).nth(2).wait_for()
+    assert kept(person) == 3
+
+
+def test_signed_out_in_the_middle_the_photos_stay(
+    signed_in: Callable[..., Person], plants: list[Path]
+) -> None:
+    person = signed_in()
+    page = person.open("/upload")
+    person.watch.foresee("401 POST /api/upload")
+    cookies = person.context.cookies()
+    page.locator("#files").set_input_files(plants[:1])
+    page.locator(PICKED).wait_for()
+    person.context.clear_cookies()
+    page.locator("#send").click()
+    page.locator("#sign-in").wait_for()
+    assert kept(person) == 0
+    person.context.add_cookies(cookies)  # as signing in in another tab does
+    page.locator("#now").click()
+    page.locator(TAKEN).wait_for()
+    assert kept(person) == 1
