@@ -119,3 +119,21 @@ def test_signed_out_in_the_middle_the_photos_stay(
     page.locator("#now").click()
     page.locator(TAKEN).wait_for()
     assert kept(person) == 1
+
+
+def test_what_is_dropped_is_listed_and_what_is_no_photo_is_refused_unsent(
+    signed_in: Callable[..., Person],
+) -> None:
+    person = signed_in()
+    page = person.open("/upload")
+    page.evaluate(
+        """() => {
+            const dataTransfer = new DataTransfer();
+            dataTransfer.items.add(new File(["\\xff\\xd8\\xff"], "no.txt"));
+            dataTransfer.items.add(new File([new Uint8Array([255, 216, 255, 224])], "yes.jpg"));
+            document.body.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true }));
+        }"""
+    )
+    page.locator("#sent > li.refused, #sent > li.rejected", has_text="no.txt").wait_for()
+    page.locator(PICKED, has_text="yes.jpg").wait_for()
+    assert kept(person) == 0
