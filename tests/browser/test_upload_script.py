@@ -137,3 +137,29 @@ def test_what_is_dropped_is_listed_and_what_is_no_photo_is_refused_unsent(
     page.locator("#sent > li.refused, #sent > li.rejected", has_text="no.txt").wait_for()
     page.locator(PICKED, has_text="yes.jpg").wait_for()
     assert kept(person) == 0
+
+
+def test_only_the_photo_that_failed_is_sent_again(
+    signed_in: Callable[..., Person], plants: list[Path]
+) -> None:
+    person = signed_in()
+    page = person.open("/upload")
+    person.watch.foresee("507 POST /api/upload")
+    names: list[str] = []
+
+    def full_once(route: Route) -> None:
+        names.append(route.request.headers["idempotency-key"])
+        if len(names) == 3:
+            route.fulfill(
+                status=507, content_type="application/problem+json", body='{"type": "/docs#storage-full"}'
+            )
+        else:
+            route.continue_()
+
+    page.route("**/api/upload", full_once)
+    send(page, plants)
+    page.locator("#retry").click()
+    page.locator(TAKEN).nth(2).wait_for()
+    assert len(names) == 4
+    assert names[3] == names[2]
+    assert kept(person) == 3
