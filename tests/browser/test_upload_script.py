@@ -115,7 +115,7 @@ def test_signed_out_in_the_middle_the_photos_stay(
     page.locator("#send").click()
     page.locator("#sign-in").wait_for()
     assert kept(person) == 0
-    person.context.add_cookies(cookies)  # as signing in in another tab does
+    person.context.add_cookies(cookies)  # type: ignore[arg-type]  # as signing in in another tab does
     page.locator("#now").click()
     page.locator(TAKEN).wait_for()
     assert kept(person) == 1
