@@ -243,7 +243,7 @@ def test_a_name_that_nobody_knows_is_kept_with_suggestions(
     reply = press(browser, page, "label", label="すべりひゆう", ids=[f"{drawn[0]}", f"{drawn[2]}"])
     assert reply.status_code == 422
     assert "No plant is known by this name." in reply.text
-    assert 'aria-invalid="true" aria-describedby="label-error label-help"' in reply.text
+    assert 'aria-invalid="true" aria-describedby="label-error label-help" autofocus' in reply.text
     assert 'value="すべりひゆう"' in reply.text
     assert 'name="choose" value="Portulaca oleracea"' in reply.text
     assert shown(reply.text) == drawn[0]
