@@ -270,10 +270,10 @@ def _review(
     store, query, say = call.mine, asked.query, page.say
     chosen: dict[str, Any] = {"session_id": query.session, "start": asked.start, "end": asked.end}
     items: Sequence[Any] = ()
-    counts = {"unsure": 0, "new": 0}
+    counts: dict[Any, int] = {"unsure": 0, "new": 0}
     if asked.typed.good:
         items, _ = store.review_items(**chosen, reason=query.reason, limit=1 + FURTHER, cursor=query.cursor)
-        counts = {reason: store.review_count(**chosen, reason=reason) for reason in ("unsure", "new")}
+        counts = store.review_counts(**chosen)
     item = items[0] if items else None
     sessions = store.sessions()
     form = said.form if said else Typed(say, {})

@@ -102,6 +102,15 @@ class ReviewRows(PhotoRows):
         row = self.db.first(self._chosen(items, start, end, pw.fn.COUNT(items.c.id)))
         return int(row[0]) if row else 0
 
+    def review_counts(
+        self, session_id: int | None = None, start: date | None = None, end: date | None = None
+    ) -> dict[Reason, int]:
+        """How many items the queue has for each reason."""
+        items = self._queue(session_id, None, None)
+        chosen = self._chosen(items, start, end, items.c.reason, pw.fn.COUNT(items.c.id))
+        found: dict[Reason, int] = dict(self.db.fetch(chosen.group_by(items.c.reason)))
+        return {"unsure": found.get("unsure", 0), "new": found.get("new", 0)}
+
     def waiting_photos(self, session_id: int | None = None) -> int:
         """How many photos the model has not seen yet."""
         unseen = ImageData.label_source.is_null() & (ImageData.is_processed == False)  # noqa: E712
@@ -112,7 +121,9 @@ class ReviewRows(PhotoRows):
     def near_duplicates(self, photos: Sequence[Photo]) -> dict[int, tuple[int, ...]]:
         """For each of these photos of this user the numbers of all photos of its cluster, itself among them."""
         clusters = {photo.cluster_id for photo in photos if photo.cluster_id is not None}
-        query = ImageData.select(ImageData.cluster_id, ImageData.id).where(
+        # The digest is asked for because no index has it: SQLite prefers one that has all columns, however many rows
+        # it must read of it, to the one by session and day.
+        query = ImageData.select(ImageData.cluster_id, ImageData.id, ImageData.sha256).where(
             self._of(ImageData, None),
             # A cluster lies within a session and a day, by which its photos are found.
             ImageData.session_id.in_(list({photo.session_id for photo in photos})),
@@ -121,7 +132,7 @@ class ReviewRows(PhotoRows):
         )
         members: dict[int, list[int]] = defaultdict(list)
         if clusters:
-            for cluster_id, number in self.db.fetch(query.order_by(ImageData.id)):
+            for cluster_id, number, _ in self.db.fetch(query.order_by(ImageData.id)):
                 members[cluster_id].append(number)
         return {
             photo.id: tuple(members[photo.cluster_id])
@@ -218,7 +229,6 @@ class ReviewRows(PhotoRows):
             self._of(plant, session_id),
             plant.label_source == "model",
             plant.label_level == "species",
-            _open(plant),
         )
         if label is not None:
             species = species.where(plant.label == label)

@@ -116,6 +116,8 @@ def _list_photos(path: Path, session: int, templates: list[int], days: list[DayR
                     f"SELECT ?, ?, {said} FROM prediction_results WHERE image_data_id = ?",
                     (row_of_day[row.date.isoformat()], made, like),
                 )
+        # Each is a plant of its own: what is said of one says nothing of the others.
+        database.execute("UPDATE image_data SET cluster_id = id")
         # The uploaded ones were of today.
         marks = ", ".join("?" * len(templates))
         database.execute(f"DELETE FROM prediction_results WHERE image_data_id IN ({marks})", templates)

@@ -38,6 +38,9 @@ def queue(rows: UserStore, **filters: Any) -> list[tuple[int, str]]:
     items, following = rows.review_items(limit=200, **filters)
     assert following is None
     assert rows.review_count(**filters) == len(items)
+    if not filters.keys() - {"session_id", "start", "end"}:
+        told = [item.reason for item in items]
+        assert rows.review_counts(**filters) == {each: told.count(each) for each in ("unsure", "new")}
     return [(item.photo.id, item.reason) for item in items]
 
 
