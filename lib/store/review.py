@@ -121,8 +121,8 @@ class ReviewRows(PhotoRows):
     def near_duplicates(self, photos: Sequence[Photo]) -> dict[int, tuple[int, ...]]:
         """For each of these photos of this user the numbers of all photos of its cluster, itself among them."""
         clusters = {photo.cluster_id for photo in photos if photo.cluster_id is not None}
-        # The digest is asked for because no index has it: SQLite prefers one that has all columns, however many rows
-        # it must read of it, to the one by session and day.
+        # The digest is asked for because no index has it: SQLite prefers one that has all columns, however many
+        # rows it must read there, to the one by session and day.
         query = ImageData.select(ImageData.cluster_id, ImageData.id, ImageData.sha256).where(
             self._of(ImageData, None),
             # A cluster lies within a session and a day, by which its photos are found.
