@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
@@ -16,6 +17,7 @@ from lib import calendars
 from lib.dispatcher import Call
 from lib.model_versions import named_by
 from lib.operations import operation
+from lib.problems import Problem
 from lib.scope import Identifier, check_session
 from lib.store.interface import ReadStore
 from lib.store.records import METRICS, DayRow, Session
@@ -23,26 +25,29 @@ from lib.web.page import HTML, Page
 from lib.web.photo_words import effort_words
 from lib.web.words import Words
 
+DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 PHOTOS_SHOWN = 60
 RANKS = ("genus", "family")
 
 
 class Path(msgspec.Struct):
-    date: dt.date
+    """`date` is read where it is refused in words."""
+
+    date: str
 
 
 class Query(msgspec.Struct):
     session: Identifier | None = None
 
 
-@operation("One day", media_type=HTML, problems=(404,), bad_path_status=400)
+@operation("One day", media_type=HTML, problems=(400, 404))
 def get(call: Call, path: Path, query: Query) -> Response:
     if call.identity.user is not None:
         call.identity.demand("read")
     page = Page(call)
     store = call.store
     check_session(store, query.session)
-    day = path.date
+    day = _day(path.date)
     sessions = store.sessions()
     session = next((each for each in sessions if each.id == query.session), None)
     of_session: dict[str, Any] = {"session": query.session} if query.session else {}
@@ -68,6 +73,17 @@ def get(call: Call, path: Path, query: Query) -> Response:
         **_of_user(call, day, session, sessions),
     )
     return Response(html, headers=page.headers)
+
+
+def _day(text: str) -> dt.date:
+    try:
+        return dt.date.fromisoformat(text) if DATE.fullmatch(text) else _no_date()
+    except ValueError:
+        return _no_date()
+
+
+def _no_date() -> NoReturn:
+    raise Problem(400, detail="This is no date. A date is written as in 2025-05-12.", kind="no-date")
 
 
 def _of_user(

@@ -110,7 +110,7 @@ def _choices(page: Page, asked: Asked, problem: Problem) -> list[tuple[str, str]
 
 
 def _without(page: Page, asked: Asked, problem: Problem) -> str:
-    """This address without what it cannot have, and with all else that it asks for; empty where there is no such."""
+    """This address without what it cannot have, with all else that it asks for; empty where there is no such."""
     args, bad = asked.request.args, {each["field"] for each in problem.errors}
     if asked.request.method not in ("GET", "HEAD") or not bad & set(args):
         return ""

@@ -68,6 +68,7 @@ PROBLEM_KINDS = {
     "invalid-request": ProblemKind(
         422, N_("A field holds what it cannot hold; the member “errors” names each one and why.")
     ),
+    "no-date": ProblemKind(400, N_("This is no date. A date is written as in 2025-05-12.")),
     "unknown-timezone": ProblemKind(422, N_("The time zone is not an IANA name such as Asia/Tokyo.")),
     "duplicate": ProblemKind(409, N_("There is one of this name already.")),
     "unauthorized": ProblemKind(

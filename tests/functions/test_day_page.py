@@ -94,13 +94,30 @@ def test_a_day_that_is_still_to_come_says_so(visitor: Client) -> None:
     assert "This day is still to come." in visitor.get(f"/days/{tomorrow}").text
 
 
-@pytest.mark.parametrize("day", ["2025-02-30", "yesterday", "2025-5-1", "20250501x", "2025-05-01T00:00"])
+@pytest.mark.parametrize(
+    "day",
+    [
+        "2025-02-30",
+        "yesterday",
+        "2025-5-1",
+        "20250501",
+        "２０２５-０５-０１",
+        "0000-01-01",
+        "2025-05-01T00:00",
+    ],
+)
 def test_what_is_no_date_is_refused_in_words(visitor: Client, day: str) -> None:
     reply = visitor.get(f"/days/{day}", headers={"Accept": "text/html"})
     assert reply.status_code == 400
     assert reply.headers["Content-Type"].startswith("text/html")
-    assert "This address cannot be understood" in reply.text
-    assert visitor.get(f"/days/{day}").json()["errors"][0]["field"] == "date"
+    assert "This is no date. A date is written as in 2025-05-12." in reply.text
+    assert visitor.get(f"/days/{day}").json()["type"] == "/docs/problems#no-date"
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
+def test_the_ends_of_time_can_be_looked_at(visitor: Client, day: str) -> None:
+    page = visitor.get(f"/days/{day}").text
+    assert ("No survey on this day." in page) or ("This day is still to come." in page)
 
 
 def test_a_new_user_sees_no_sample(server: Server, user: Client) -> None:
