@@ -99,6 +99,7 @@ FUNCTIONS = (
         body_limit=SESSION_LIMIT,
         page=True,
     ),
+    Function("keys_page", "functions.keys_page", ("/keys",), (GET, POST), auth="optional", page=True),
     Function("sign_in", "functions.sign_in", ("/sign-in",), (GET, POST), auth="optional", page=True),
     Function("sign_out", "functions.sign_out", ("/sign-out",), (POST,), auth="optional", page=True),
 )
