@@ -67,6 +67,8 @@ def test_a_user_may_do_everything_unless_told_otherwise(
         (("--username", "", "--email", "a@b.example"), "username must not be empty"),
         (("--username", "other", "--email", "a@b.example", "--scopes", "admin"), "scopes must be"),
         (("--username", "x" * 51, "--email", "a@b.example"), "username must not be longer than 50"),
+        (("--username", "taro", "--new-key"), "username 'taro' is nobody's"),
+        (("--username", "hanako", "--new-key", "--scopes", "admin"), "scopes must be"),
     ],
 )
 def test_a_refusal_is_a_clear_line_and_prints_no_key(
@@ -79,6 +81,34 @@ def test_a_refusal_is_a_clear_line_and_prints_no_key(
     assert err.startswith(named)
     assert err.count("\n") == 1
     assert len(DatabaseStore(database_url).users()) == 1
+
+
+def test_who_lost_every_key_gets_another(database_url: str, run: Callable[..., tuple[int, str, str]]) -> None:
+    where = ("--database-url", database_url)
+    lost = run(*HANAKO, *where)[1].splitlines()[-1]
+    code, out, _ = run("--username", "hanako", "--new-key", "--scopes", "read", *where)
+    assert code == 0
+    store = DatabaseStore(database_url)
+    found = store.find_key(keys.digest(out.splitlines()[-1]))
+    assert found is not None
+    assert (found[1].email, found[0].name, found[0].scopes) == (
+        "hanako@farm.example",
+        "from the server",
+        ("read",),
+    )
+    before = store.find_key(keys.digest(lost))
+    assert before is not None
+    assert before[0].revoked_at is None
+    store.close()
+
+
+def test_a_new_user_needs_an_address(
+    sqlite_url: str, run: Callable[..., tuple[int, str, str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        run("--username", "hanako", "--database-url", sqlite_url)
+    assert stop.value.code == 2
+    assert "--email" in capsys.readouterr().err
 
 
 def test_a_database_without_tables_says_so(
