@@ -154,13 +154,18 @@ def steps(ladder: Sequence[int], unit: float, room: float) -> tuple[int, int]:
 
 
 def apart(ticks: Sequence[Tick], room: float) -> list[Tick]:
-    """The ticks less those whose label of `room` would collide with an earlier one or be cut off at the right."""
+    """The ticks less those whose label of `room` would collide with an earlier one or be cut off at the right.
+
+    One that is cut off on a narrow page only becomes a fine one: on a wide page the text is half as large.
+    """
     kept: list[Tick] = []
     for tick in ticks:
         taken = next((each.at for each in reversed(kept) if not each.fine), -room)
         if not tick.fine and tick.at - taken < room * 0.7:
             continue
-        if tick.at + room / 2 > WIDTH:
+        if not tick.fine and tick.at + room / 2 > WIDTH and kept:
+            tick = replace(tick, fine=True)
+        if tick.at + room / (4 if tick.fine else 2) > WIDTH:
             if kept:
                 continue
             tick = replace(tick, anchor="end")

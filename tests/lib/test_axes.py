@@ -110,3 +110,10 @@ def test_months_run_over_the_turn_of_the_year() -> None:
         date(2025, 1, 1),
         date(2025, 2, 1),
     ]
+
+
+@pytest.mark.parametrize(("at", "kept"), [(340.0, "on every page"), (348.0, "on wide pages"), (355.0, "")])
+def test_a_last_label_that_a_narrow_page_would_cut_off_stays_on_a_wide_one(at: float, kept: str) -> None:
+    first, *last = axes.apart([axes.Tick(300.0, "Sep"), axes.Tick(at, "Oct")], 34)
+    assert (first.text, first.fine) == ("Sep", False)
+    assert [(tick.text, tick.fine) for tick in last] == ([("Oct", kept == "on wide pages")] if kept else [])
