@@ -71,6 +71,7 @@ FUNCTIONS = (
     ),
     Function("review_page", "functions.review_page", ("/review",), (GET, POST), auth="optional", page=True),
     Function("report_page", "functions.report_page", ("/report",), auth="optional", page=True),
+    Function("performance_page", "functions.performance_page", ("/performance",), auth="optional", page=True),
     Function(
         "upload_page",
         "functions.upload_page",

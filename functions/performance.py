@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import msgspec
 
 from lib import performance
@@ -12,15 +10,14 @@ from lib.memory import Memory, process_memory
 from lib.model_facts import ModelFacts, known_model
 from lib.operations import operation
 from lib.performance import ModelReport, Note
-from lib.scope import Identifier, check_session
+from lib.scope import Identifier, ModelName, VersionName, check_session
 
-ModelName = Annotated[str, msgspec.Meta(max_length=200, description="The name of one model.")]
-Version = Annotated[str, msgspec.Meta(max_length=50, description="One version of it.")]
-
-VISITOR = "Sign in to see how good the model is on your own photos; visitors have none."
-FILE_MODE = "This server has no database, so that nobody can confirm photos on it: set DATABASE_URL."
-NOTHING_YET = "Confirm or correct the names of some photos, and this says how often the model was right."
-ANOTHER_MODEL = "No photo that was confirmed has an answer of this model."
+HINTS: dict[performance.Nothing, str] = {
+    "visitor": "Sign in to see how good the model is on your own photos; visitors have none.",
+    "file_mode": "This server has no database, so that nobody can confirm photos on it: set DATABASE_URL.",
+    "nothing_yet": "Confirm or correct the names of some photos, and this says how often the model was right.",
+    "another_model": "No photo that was confirmed has an answer of this model.",
+}
 
 
 class Query(msgspec.Struct):
@@ -28,7 +25,7 @@ class Query(msgspec.Struct):
 
     session: Identifier | None = None
     model: ModelName | None = None
-    version: Version | None = None
+    version: VersionName | None = None
 
 
 class Confirmed(msgspec.Struct):
@@ -62,24 +59,17 @@ def get(call: Call, query: Query) -> Performance:
     check_session(store, query.session)
     found = performance.report_of(store, call.settings.model_dir, query.session)
     asked = performance.only(found, query.model, query.version)
-    visitor = call.identity.user is None
+    signed_in = call.identity.user is not None
+    nothing = performance.why_nothing(
+        found, asked, database=call.settings.database_url is not None, signed_in=signed_in
+    )
     return Performance(
         session=query.session,
         model=known_model(call.settings.model_dir).facts,
         confirmed=Confirmed(found.photos, found.unclassified),
         models=list(asked.models),
         notes=performance.notes_of(asked),
-        hint=_hint(call, found, asked),
-        memory=None if visitor else process_memory(),
+        hint=HINTS[nothing] if nothing else None,
+        memory=process_memory() if signed_in else None,
         sample=store.sample,
     )
-
-
-def _hint(call: Call, found: performance.Report, asked: performance.Report) -> str | None:
-    if asked.models:
-        return None
-    if call.settings.database_url is None:
-        return FILE_MODE
-    if call.identity.user is None:
-        return VISITOR
-    return ANOTHER_MODEL if found.models else NOTHING_YET

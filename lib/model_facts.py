@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,14 @@ LARGEST_BYTES = 5_000_000  # the metrics of thousands of species take some hundr
 LONGEST_TEXT = 2000
 MOST_FACTS = 50
 MOST_MISTAKES = 10_000
+MOST_PARAGRAPHS = 20
+TOPS = ("top_1", "top_3", "top_5")
+# The card of an adapted model leaves much to that of the model it was made of.
+CARDS = ("MODEL_CARD.md", "BASE_MODEL_CARD.md")
+# The section of a card that says so, under a heading that converted and trained models share.
+_USE = re.compile(r"^## What it is for\b[^\n]*\n(.*?)(?=^## |\Z)", re.DOTALL | re.MULTILINE)
+_PARTS = re.compile(r"\n\s*\n|\n(?=- )")
+_MARKS = re.compile(r"^- |\*\*|`")
 
 Fact = str | int | float | bool | None
 Stamp = tuple[tuple[int, int, int] | None, ...]
@@ -56,7 +65,7 @@ class Mistake:
 
 @dataclass(frozen=True, slots=True)
 class Recalled:
-    """The share of a species' test photos that the model named rightly, of `photos`, with its 95 % interval."""
+    """The share of test photos that the model named rightly, of `photos`, with its 95 % interval."""
 
     share: float
     low: float | None
@@ -68,7 +77,8 @@ class Recalled:
 class KnownModel:
     """A model folder as read last: its facts, its taxa, and what changes when one of its files does.
 
-    `mistakes` and `recalled` (by species) are of the held-out photos of its makers, where metrics.json has them.
+    `mistakes`, `recalled` (by species) and `shares` (by `top_1`, `top_3`, `top_5`: the right species is among so
+    many likeliest) are of the held-out photos of its makers, where metrics.json has them.
     """
 
     facts: ModelFacts
@@ -77,6 +87,7 @@ class KnownModel:
     species: frozenset[str] = field(default=frozenset())
     mistakes: tuple[Mistake, ...] = ()
     recalled: Mapping[str, Recalled] = field(default_factory=dict)
+    shares: Mapping[str, Recalled] = field(default_factory=dict)
 
 
 _lock = threading.Lock()
@@ -93,6 +104,16 @@ def known_model(folder: Path) -> KnownModel:
             _read.clear()  # one process serves one folder; tests serve many
             _read[folder] = known
         return known
+
+
+def use_of(folder: Path) -> tuple[str, ...]:
+    """What a model is for and what not, as its makers' card says it, in paragraphs; empty where no card does."""
+    for name in CARDS:
+        found = _USE.search(_text_of(folder / name))
+        if found:
+            parts = (_MARKS.sub("", " ".join(part.split())) for part in _PARTS.split(found[1]))
+            return tuple(part[:LONGEST_TEXT] for part in parts if part)[:MOST_PARAGRAPHS]
+    return ()
 
 
 def _look(folder: Path, stamp: Stamp) -> KnownModel:
@@ -118,7 +139,8 @@ def _look(folder: Path, stamp: Stamp) -> KnownModel:
         available=bool(card) and bool(taxa) and (folder / "model.onnx").is_file(),
     )
     species = frozenset(taxon.species for taxon in taxa)
-    return KnownModel(facts, taxa, stamp, species, _mistakes(metrics), _recalled(metrics))
+    shares = _shares({name: metrics.get(name) for name in TOPS})
+    return KnownModel(facts, taxa, stamp, species, _mistakes(metrics), _shares(metrics.get("recall")), shares)
 
 
 def _document(path: Path) -> dict[str, Any]:
@@ -130,6 +152,14 @@ def _document(path: Path) -> dict[str, Any]:
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _text_of(path: Path) -> str:
+    try:
+        small = path.stat().st_size <= LARGEST_BYTES
+        return path.read_text(encoding="utf-8", errors="replace") if small else ""
+    except OSError:
+        return ""
 
 
 def _figures(metrics: Mapping[str, Any]) -> dict[str, Any]:
@@ -151,17 +181,16 @@ def _mistakes(metrics: Mapping[str, Any]) -> tuple[Mistake, ...]:
     return tuple(found)
 
 
-def _recalled(metrics: Mapping[str, Any]) -> dict[str, Recalled]:
-    """Those of its `recall` that are shares of some photos."""
-    listed = metrics.get("recall")
+def _shares(listed: object) -> dict[str, Recalled]:
+    """Those of a block that are shares of some photos, by their names."""
     found = {}
-    for species, each in listed.items() if isinstance(listed, dict) else ():
+    for name, each in listed.items() if isinstance(listed, dict) else ():
         if not isinstance(each, dict):
             continue
-        share, low, high = (_share(each.get(name)) for name in ("value", "low", "high"))
+        share, low, high = (_share(each.get(part)) for part in ("value", "low", "high"))
         photos = _count(each.get("n"))
         if share is not None and photos:
-            found[str(species)] = Recalled(share, low, high, photos)
+            found[str(name)] = Recalled(share, low, high, photos)
     return found
 
 

@@ -26,6 +26,7 @@ REPORTS_KEPT = 32
 ENOUGH_PLANTS = 100
 
 Seen = Literal["confirmed", "corrected", "unseen"]
+Nothing = Literal["file_mode", "visitor", "nothing_yet", "another_model"]
 
 
 class Judgements(Protocol):
@@ -163,6 +164,21 @@ def only(report: Report, model_name: str | None, version: str | None = None) -> 
             if model_name in (None, each.model_name) and version in (None, each.model_version)
         ),
     )
+
+
+def why_nothing(found: Report, asked: Report, *, database: bool, signed_in: bool) -> Nothing | None:
+    """Why `asked`, the part of `found` that was asked for, has no model to report on; None where it has one.
+
+    `database`: whether the server has one, without which there are no people; `signed_in`: whether the reader is
+    one of them.
+    """
+    if asked.models:
+        return None
+    if not database:
+        return "file_mode"
+    if not signed_in:
+        return "visitor"
+    return "another_model" if found.models else "nothing_yet"
 
 
 def notes_of(report: Report) -> list[Note]:

@@ -1,4 +1,4 @@
-"""The query parameters that several read routes share: which session, from when to when."""
+"""The query parameters that several read routes share: which session, from when to when, which model."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 Identifier = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1, description="A number from an earlier answer.")]
 Year = Annotated[int, msgspec.Meta(ge=1900, le=2200)]
 MetricName = Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(METRICS)})]
+ModelName = Annotated[str, msgspec.Meta(max_length=200, description="The name of one model.")]
+VersionName = Annotated[str, msgspec.Meta(max_length=50, description="One version of it.")]
 
 
 class IdPath(msgspec.Struct):
