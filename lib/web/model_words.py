@@ -42,15 +42,15 @@ TOPS = {
 # How far confidences are off, by the name in metrics.json: of what photos are shown with, where that is told.
 ERRORS = ("calibration_error.with_in_domain_probability", "calibration_error.after", "calibration_error")
 SURER = N_(
-    "It is surer than it should be: on average %(sure)s sure, and right for %(right)s of %(plants)s plants "
+    "It is surer than it should be: on average %(sure)s sure, and right for %(right)s of %(plants)s "
     "(%(interval)s)."
 )
 CAREFUL = N_(
-    "It is more careful than it need be: on average %(sure)s sure, and right for %(right)s of %(plants)s plants "
+    "It is more careful than it need be: on average %(sure)s sure, and right for %(right)s of %(plants)s "
     "(%(interval)s)."
 )
 FITTING = N_(
-    "How sure it is fits how often it is right, as far as %(plants)s plants can tell: on average %(sure)s sure, "
+    "How sure it is fits how often it is right, as far as %(plants)s can tell: on average %(sure)s sure, "
     "and right for %(right)s (%(interval)s)."
 )
 # By the kinds of lib.performance.NOTES.
@@ -110,6 +110,11 @@ def shown_name(model: ModelReport, say: Words) -> str:
     return say.gettext("%(name)s (version not on record)", name=model.model_name)
 
 
+def plants_words(number: int, say: Words) -> str:
+    """How many plants."""
+    return say.ngettext("%(num)s plant", "%(num)s plants", number)
+
+
 def measured(share: Share, say: Words) -> tuple[str, str]:
     """A share and its interval, in words; a dash and nothing where it is of none."""
     return _share_words(share.value, share.low, share.high, share.n, say)
@@ -150,15 +155,15 @@ def calibration_words(calibration: Calibration, say: Words) -> list[str]:
             verdict,
             sure=say.percent(sure),
             right=say.percent(right),
-            plants=say.number(plants),
+            plants=plants_words(plants, say),
             interval=f"{say.percent(low)}–{say.percent(high)}",
         ),
         say.gettext(
-            "Where it says %(low)s to %(high)s, it is right for %(right)s of %(plants)s plants (%(interval)s).",
+            "Where it says %(low)s to %(high)s, it is right for %(right)s of %(plants)s (%(interval)s).",
             low=say.percent(most.low),
             high=say.percent(most.high),
             right=share,
-            plants=say.number(most.n),
+            plants=plants_words(most.n, say),
             interval=between,
         ),
     ]

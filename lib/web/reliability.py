@@ -57,11 +57,11 @@ def _x(share: float, box: Frame) -> float:
 
 def _dot(each: ReliabilityBin, box: Frame, say: Words) -> Dot:
     label = say.gettext(
-        "%(low)s to %(high)s sure: right for %(right)s of %(plants)s plants",
+        "%(low)s to %(high)s sure: right for %(right)s of %(plants)s",
         low=say.percent(each.low),
         high=say.percent(each.high),
         right=say.number(right_in(each)),
-        plants=say.number(each.n),
+        plants=say.ngettext("%(num)s plant", "%(num)s plants", each.n),
     )
     return Dot(_x(each.confidence or 0.0, box), box.y(each.right or 0.0), label)
 
