@@ -25,7 +25,7 @@ PRECISIONS = (
     (("none", "float32"), N_("32 bits for each number, as it was trained")),
     (("float16", "fp16"), N_("16 bits for each number instead of 32, which halves its size")),
     (("int4", "4-bit"), N_("4 bits for each number instead of 32, which makes it much smaller")),
-    (("int8", "8-bit"), N_("8 bits for each number instead of 32, which makes it smaller and faster")),
+    (("int8", "8-bit"), N_("8 bits for each number instead of 32, which makes it smaller")),
 )
 # By the levels of the label rule, the surest first.
 LEVELS = {

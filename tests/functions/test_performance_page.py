@@ -278,10 +278,7 @@ class TestCard:
         text = words(page)
         for said in (CARD["name"], CARD["version"], CARD["licence"], CARD["attribution"]):
             assert said in text
-        assert (
-            f"8 bits for each number instead of 32, which makes it smaller and faster {CARD['quantisation']}"
-            in text
-        )
+        assert f"8 bits for each number instead of 32, which makes it smaller {CARD['quantisation']}" in text
         shown = figures(page, "In the test of its makers</h2>")
         top_1 = METRICS["top_1"]
         assert shown["Right with its likeliest name"] == (

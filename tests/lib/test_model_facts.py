@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lib.config import STARTER_MODEL
-from lib.model_facts import Mistake, ModelFacts, Recalled, known_model
+from lib.model_facts import LARGEST_BYTES, Mistake, ModelFacts, Recalled, known_model, use_of
 
 
 @pytest.fixture
@@ -113,3 +113,45 @@ def test_mistakes_that_are_none_are_left_out(folder: Path, confusions: object, r
 def test_an_interval_that_is_none_is_left_open(folder: Path) -> None:
     change(folder, "metrics.json", recall={"A a": {"value": 0.5, "low": "?", "n": 3}})
     assert known_model(folder).recalled == {"A a": Recalled(0.5, None, None, 3)}
+
+
+def test_the_shares_of_its_test_are_told(folder: Path) -> None:
+    metrics = json.loads((STARTER_MODEL / "metrics.json").read_text(encoding="utf-8"))
+    shares = known_model(STARTER_MODEL).shares
+    assert set(shares) == {"top_1", "top_5"}
+    assert shares["top_1"].photos == metrics["top_1"]["n"]
+    assert shares["top_1"].share == pytest.approx(metrics["top_1"]["value"])
+    change(folder, "metrics.json", top_1=0.97, top_3={"value": 0.9, "n": 3}, top_5={"value": 1.1, "n": 3})
+    assert known_model(folder).shares == {"top_3": Recalled(0.9, None, None, 3)}
+    (folder / "metrics.json").unlink()
+    assert known_model(folder).shares == {}
+
+
+def test_what_it_is_for_is_told_by_its_card(folder: Path) -> None:
+    first, second = use_of(folder)
+    assert first == (
+        "For trying the product on a fresh installation, and for first labels of seedlings of these species that a "
+        "person confirms."
+    )
+    assert second.startswith("It must not be used to decide on herbicide")
+    assert second.endswith("divide it out before counting.")
+
+
+def test_the_card_of_an_adapted_model_leaves_it_to_the_one_before(folder: Path) -> None:
+    (folder / "MODEL_CARD.md").rename(folder / "BASE_MODEL_CARD.md")
+    (folder / "MODEL_CARD.md").write_text("# Model card of another\n\n## Photos\n\nMine.\n", encoding="utf-8")
+    assert len(use_of(folder)) == 2
+
+
+def test_marks_of_the_card_are_no_text(folder: Path) -> None:
+    card = "## What it is for\n\nFor **first** labels\nof `weeds`.\n- Not for food.\n- Nor **fodder**.\n"
+    (folder / "MODEL_CARD.md").write_text(f"{card}\n## Training\n\nLong.\n", encoding="utf-8")
+    assert use_of(folder) == ("For first labels of weeds.", "Not for food.", "Nor fodder.")
+
+
+def test_a_card_that_does_not_say_or_is_too_large_says_nothing(folder: Path, tmp_path: Path) -> None:
+    (folder / "MODEL_CARD.md").write_bytes(b"## What it is for\n\nAll.\n" + b" " * LARGEST_BYTES)
+    assert use_of(folder) == ()
+    (folder / "MODEL_CARD.md").write_bytes(b"# A card\n\n\xff\n## What it is for\n")
+    assert use_of(folder) == ()
+    assert use_of(tmp_path / "none") == ()

@@ -223,6 +223,20 @@ def test_one_model_can_be_asked_for() -> None:
     assert performance.only(found, "third").models == ()
 
 
+def test_it_is_said_why_there_is_nothing() -> None:
+    something, nothing = report([named(1, CHICKWEED, (CHICKWEED, 0.9))], STARTER), report([], STARTER)
+    another = performance.only(something, "another")
+
+    def why(found: Report, asked: Report, database: bool = True, signed_in: bool = True) -> str | None:
+        return performance.why_nothing(found, asked, database=database, signed_in=signed_in)
+
+    assert why(something, something) is None
+    assert why(something, another) == "another_model"
+    assert why(nothing, nothing) == "nothing_yet"
+    assert why(nothing, nothing, signed_in=False) == "visitor"
+    assert why(nothing, nothing, database=False, signed_in=False) == "file_mode"
+
+
 def test_versions_of_a_model_are_judged_by_themselves_the_newest_first() -> None:
     """Of photos that were named before versions were recorded no version is claimed."""
     found = report(
