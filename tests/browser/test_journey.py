@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from lib.web.languages import FIRST_WEEKDAY
 from lib.web.words import Words
 from tests.browser.conftest import DESKTOP, PHONE, Person
 from tests.functions.conftest import Server
@@ -27,6 +29,11 @@ WAYS = {
     "phone": (PHONE, True, "ja"),
     "phone, no script": (PHONE, False, "en"),
 }
+
+
+def days_from_the_first(language: str) -> int:
+    """How many days a week of this language has before the day of the photos."""
+    return (date.fromisoformat(DAY).weekday() - FIRST_WEEKDAY[language]) % 7
 
 
 class Journey:
@@ -150,12 +157,13 @@ class Journey:
                     break
             expect(day).to_be_focused()
             if self.javascript:
-                for key in ("ArrowDown", "Home", "End", "PageUp", "PageDown", "ArrowUp"):
+                for key in ("ArrowDown", "End", "PageDown", "PageUp", "Home", "ArrowUp"):
                     self.page.keyboard.press(key)
                 expect(day).not_to_be_focused()
-                # From the Sunday above it: Tuesday the tenth, wherever the week begins.
-                while not day.evaluate("day => day === document.activeElement"):
+                # From the first day of its week, wherever the week begins, to this Tuesday.
+                for _ in range(days_from_the_first(self.language)):
                     self.page.keyboard.press("ArrowRight")
+                expect(day).to_be_focused()
             self.page.keyboard.press("Enter")
         self.heading(DAY_IN[self.language])
 
