@@ -204,6 +204,19 @@ def test_an_answer_that_comes_too_late_changes_nothing(visiting: Callable[..., P
     assert active(page) == "Capsella"
 
 
+def test_what_was_typed_before_the_script_came_has_suggestions(visiting: Callable[..., Person]) -> None:
+    person = visiting()
+    held: list[Route] = []
+    person.page.route(re.compile(r"/static/typeahead\.js"), lambda route: held.append(route))
+    with person.page.expect_request(re.compile(r"/static/typeahead\.js")):
+        person.page.goto(f"{person.client.base}/species", wait_until="commit")
+    person.page.locator("#q").press_sequentially("chick")
+    assert person.page.locator('[role="listbox"]').count() == 0
+    held[0].continue_()
+    person.page.locator(OPEN).wait_for()
+    assert "Stellaria media" in names(person.page)
+
+
 def test_while_kana_become_kanji_the_keys_are_theirs(visiting: Callable[..., Person]) -> None:
     page = visiting(locale="ja").open("/species")
     typed(page, "はこべ")

@@ -135,6 +135,8 @@ export function typeahead(input) {
   list.addEventListener("mousedown", (event) => event.preventDefault());
   input.addEventListener("blur", close);
   input.form?.addEventListener("reset", close);
+  // Typed while this script was still on its way.
+  if (document.activeElement === input && input.value !== input.defaultValue) ask();
 }
 
 for (const input of document.querySelectorAll("[data-typeahead]")) typeahead(input);
