@@ -16,7 +16,7 @@ from lib.operations import operation
 from lib.problems import Problem, malformed, unauthorized
 from lib.scope import EARLIEST, IdPath
 from lib.store.records import NOT_A_PLANT, Photo
-from lib.web import forms, photo_words
+from lib.web import forms, photo_words, typed_name
 from lib.web.forms import Typed
 from lib.web.page import HTML, Page
 from lib.web.words import UNKNOWN
@@ -35,7 +35,6 @@ DONE: dict[str, str] = {
     "undo": "photo-undone",
     "date": "photo-moved",
 }
-LONGEST_LABEL = 200
 
 Was = Annotated[str, msgspec.Meta(max_length=300)]
 
@@ -48,10 +47,14 @@ class Query(msgspec.Struct):
 
 
 class Form(msgspec.Struct):
-    """As the page sends it. `shown` and `steps` are the name and the number of its changes that the person saw."""
+    """As the page sends it. `shown` and `steps` are the name and the number of its changes that the person saw.
+
+    `as_written` repeats a name that nobody knows, to take it all the same.
+    """
 
     action: Action
     label: str = ""
+    as_written: str = ""
     date: str = ""
     shown: str = ""
     steps: str = ""
@@ -112,7 +115,7 @@ def post(call: Call, path: IdPath) -> Response:
             "The name of this photo has changed since this page was shown. Look again before you go on."
         )
         return _photo(call, page, photo, form, Problem(409))
-    change = _change(call, form, action)
+    change = _change(call, photo, form, action)
     if change is None:
         return _photo(call, page, photo, form, Problem(422))
     days = {photo.date, change.day or photo.date}
@@ -140,7 +143,7 @@ def _seen_otherwise(photo: Photo, given: dict[str, str], action: str) -> bool:
     return False
 
 
-def _change(call: Call, form: Typed, action: str) -> Change | None:
+def _change(call: Call, photo: Photo, form: Typed, action: str) -> Change | None:
     """What the form asks for; None, with the words beside the field, where that cannot be."""
     model_dir = call.settings.model_dir
     if action in (NOT_A_PLANT, UNKNOWN):
@@ -150,20 +153,10 @@ def _change(call: Call, form: Typed, action: str) -> Change | None:
     if action == "undo":
         return corrections.read_change(model_dir, undo=True)
     if action == "label":
-        label = form.line("label", LONGEST_LABEL)
-        if not form.good:
-            return None
-        try:
-            return corrections.read_change(model_dir, label=label)
-        except Problem:
-            form.refuse(
-                "label",
-                form.say.gettext(
-                    "No plant is known by this name. Write it in Latin, in English or in Japanese, such as "
-                    "Stellaria media."
-                ),
-            )
-            return None
+        # An earlier model may have said what neither today's nor the table knows.
+        said = photo.prediction.predictions if photo.prediction else ()
+        label = typed_name.read(form, model_dir, [each["species"] for each in said])
+        return corrections.Change("label", label=label) if label else None
     if action == "date":
         day = form.day("date")
         if not form.good:
@@ -234,6 +227,7 @@ def _photo(
         become=_become(store, photo, photo_words.read_before(was)),
         form=form,
         suggested=taxon_search.suggestions(typed, call.settings.model_dir) if form.error("label") else [],
+        as_written=typed_name.offer(form, call.settings.model_dir),
         day_query=f"?session={several}" if several else "",
     )
     return _answer(page, html, refused)

@@ -17,7 +17,7 @@ from lib.operations import operation
 from lib.problems import Problem, malformed, unauthorized
 from lib.scope import Identifier, check_session
 from lib.store.records import NOT_A_PLANT
-from lib.web import forms, photo_words
+from lib.web import forms, photo_words, typed_name
 from lib.web.forms import Typed
 from lib.web.page import HTML, Page
 from lib.web.words import UNKNOWN
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 FURTHER = 12  # items of the queue that can be ticked together with the one that is shown
 MOST_PHOTOS = 200
 MOST_DAYS = 20  # their numbers travel in an address
-LONGEST_LABEL = 200
 DATES = ("start_date", "end_date")
 Action = Literal["confirm", "label", "not_a_plant", "unknown", "undo"]
 # What each action has done, as lib.web.notices says it.
@@ -61,13 +60,15 @@ class Query(msgspec.Struct):
 class Form(msgspec.Struct):
     """As the page sends it. `ids`, which may come several times, holds numbers of photos, parted by commas.
 
-    `choose` is a name on a button, `label` one that was typed. `photo` and `shown` are the item and its name as the
-    person saw it; `at` and `was`, for `undo`, are the page's own.
+    `choose` is a name on a button, `label` one that was typed; `as_written` repeats one that nobody knows, to take
+    it all the same. `photo` and `shown` are the item and its name as the person saw it; `at` and `was`, for `undo`,
+    are the page's own.
     """
 
     action: Action = "label"
     choose: str = ""
     label: str = ""
+    as_written: str = ""
     ids: str = ""
     photo: str = ""
     shown: str = ""
@@ -210,20 +211,9 @@ def _label(call: Call, form: Typed, action: str) -> HumanLabel | None:
         return HumanLabel(photo.label, photo.label_level)
     if action in (NOT_A_PLANT, UNKNOWN):
         return HumanLabel(action, action)
-    typed = form.value("choose") or form.line("label", LONGEST_LABEL)
-    if not form.good:
-        return None
-    try:
-        return corrections.read_change(call.settings.model_dir, label=typed).label
-    except Problem:
-        form.refuse(
-            "label",
-            form.say.gettext(
-                "No plant is known by this name. Write it in Latin, in English or in Japanese, such as "
-                "Stellaria media."
-            ),
-        )
-        return None
+    if form.value("choose"):  # a name on a button, which needs no second look
+        return corrections.read_change(call.settings.model_dir, label=form.value("choose")).label
+    return typed_name.read(form, call.settings.model_dir)
 
 
 def _undo(call: Call, page: Page, asked: Asked, given: Mapping[str, str]) -> Response:
@@ -303,6 +293,7 @@ def _review(
         suggested=taxon_search.suggestions(form.value("label"), call.settings.model_dir)
         if form.error("label")
         else [],
+        as_written=typed_name.offer(form, call.settings.model_dir),
         typed=asked.typed,
         query=query,
         narrowed=any(asked.kept.values()),

@@ -5,7 +5,7 @@ plant.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from lib import taxa
@@ -22,10 +22,14 @@ _SCIENTIFIC = re.compile(rf"^[^\W\d_]+(?:-[^\W\d_]+)*(?: (?:× ?)?{_WORD}){{0,4}
 
 @dataclass(frozen=True, slots=True)
 class HumanLabel:
-    """A label and its level: species, genus, family, unknown or not_a_plant."""
+    """A label and its level: species, genus, family, unknown or not_a_plant.
+
+    `known`: the model or the table of plants has it; else it only reads like a scientific name, and may be a slip.
+    """
 
     name: str
     level: str
+    known: bool = field(default=True, compare=False)
 
 
 def human_label(text: str, model_dir: Path) -> HumanLabel:
@@ -62,8 +66,10 @@ def human_label(text: str, model_dir: Path) -> HumanLabel:
     if len(words) == 2 and words[1].lower() in _SOME_SPECIES:
         words.pop()
     if len(words) == 1:
-        return HumanLabel(genus, "family" if genus.endswith("aceae") else "genus")
-    return HumanLabel(" ".join([genus, *(word.lower() for word in words[1:])]), "species")
+        known = _known(genus.casefold(), model) or _in_table(genus, model)
+        level = "family" if genus.endswith("aceae") else "genus"
+        return HumanLabel(genus, level, known=known is not None and known.level == level)
+    return HumanLabel(" ".join([genus, *(word.lower() for word in words[1:])]), "species", known=False)
 
 
 def _without_author(name: str) -> str:

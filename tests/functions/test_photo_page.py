@@ -195,6 +195,47 @@ def test_a_name_that_nobody_knows_is_kept_with_suggestions(
 
 
 @pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("Stelaria media", "Save as the species Stelaria media"),
+        ("big yellow flower", "Save as the species Big yellow flower"),
+        ("chickwed", "Save as the genus Chickwed"),
+        ("hakobaceae", "Save as the family Hakobaceae"),
+    ],
+)
+def test_what_may_be_a_slip_is_asked_for_once_more(
+    browser: Browser, user: Client, number: int, typed: str, offered: str
+) -> None:
+    reply = do(browser, number, "label", label=typed)
+    assert reply.status_code == 422
+    assert "is it a slip of the pen?" in reply.text
+    assert f'value="{typed}"' in reply.text
+    assert image(user, number)["label_source"] == "model"
+    button = re.search(
+        r'<button class="second" name="as_written" value="([^"]+)">([^<]+)</button>', reply.text
+    )
+    assert button
+    assert button[2] == offered
+    assert press(browser, number, reply.text, "label", label=typed, as_written=button[1]).status_code == 303
+    assert image(user, number)["label"] == button[1]
+    assert offered.endswith(button[1])
+
+
+def test_consent_to_one_slip_is_none_to_another(browser: Browser, user: Client, number: int) -> None:
+    reply = do(browser, number, "label", label="Stelaria mediae", as_written="Stelaria media")
+    assert reply.status_code == 422
+    assert 'name="as_written" value="Stelaria mediae"' in reply.text
+    assert image(user, number)["label_source"] == "model"
+
+
+def test_a_slip_that_means_a_plant_comes_with_that_plant(browser: Browser, number: int) -> None:
+    page = do(browser, number, "label", label="Stelaria media").text
+    assert 'form="meant" name="label" value="Stellaria media"' in page
+    known = do(browser, number, "label", label="こはこべ")
+    assert known.status_code == 303  # hiragana is no slip
+
+
+@pytest.mark.parametrize(
     ("label", "error"),
     [
         ("", "Fill this in."),

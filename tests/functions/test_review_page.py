@@ -254,6 +254,19 @@ def test_a_name_that_nobody_knows_is_kept_with_suggestions(
     assert image(user, drawn[2])["label"] == "Portulaca oleracea"
 
 
+def test_what_may_be_a_slip_is_asked_for_once_more(browser: Browser, user: Client, drawn: list[int]) -> None:
+    page = browser.get("/review").text
+    reply = press(browser, page, "label", label="Stelaria media", ids=[f"{drawn[0]}", f"{drawn[2]}"])
+    assert reply.status_code == 422
+    assert "is it a slip of the pen?" in reply.text
+    assert 'name="choose" value="Stellaria media"' in reply.text
+    assert '<button class="second" name="as_written" value="Stelaria media">' in reply.text
+    assert image(user, drawn[0])["label_source"] == "model"
+    typed = {"label": "Stelaria media", "as_written": "Stelaria media"}
+    assert press(browser, reply.text, **typed).status_code == 303
+    assert image(user, drawn[2])["label"] == "Stelaria media"
+
+
 @pytest.mark.parametrize(
     ("label", "error"), [("", "Fill this in."), ("x" * 201, "At most 200 characters; these are 201.")]
 )

@@ -72,6 +72,25 @@ def test_the_table_of_plants_knows_what_the_model_does_not(
     assert human_label(text, model_dir) == HumanLabel(name, level)
 
 
+@pytest.mark.parametrize(
+    ("text", "known"),
+    [
+        ("poa ANNUA", True),
+        ("スギナ", True),
+        ("Veronica sp.", True),
+        ("Caryophyllaceae", True),
+        ("not a plant", True),
+        ("Stelaria media", False),
+        ("Stellaria mediae", False),
+        ("Chickwed", False),
+        ("Nomenaceae", False),
+        ("Nomenia spp.", False),
+    ],
+)
+def test_a_name_that_only_reads_like_one_is_told(model_dir: Path, text: str, known: bool) -> None:
+    assert human_label(text, model_dir).known is known
+
+
 @pytest.mark.parametrize("text", ["Persicaria maculosa", "Redshank", "ハルタデ", "polygonum persicaria"])
 def test_a_plant_is_counted_under_the_name_that_the_model_has_for_it(tmp_path: Path, text: str) -> None:
     row = "0,Polygonum persicaria,Polygonum,Polygonaceae,,,,\n"
