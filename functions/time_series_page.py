@@ -27,6 +27,8 @@ from lib.web.verdicts import trend_words
 from lib.web.words import METRIC_WORDS, Words
 
 DATES = ("start_date", "end_date")
+# What was seen is told of every day; of the rest a day with too few photos says nothing.
+COUNTS = ("total_images", "species_richness")
 LONGEST_LIST = 1000  # characters of `metrics`, which comes once for each box that is ticked, or with commas
 
 
@@ -103,6 +105,7 @@ def get(call: Call, query: Query) -> Response:
         typed=typed,
         metrics=metrics,
         all_metrics=METRICS,
+        counts=COUNTS,
         fair=query.coverage == "equal",
         periods=[
             (each, name, f"/time-series?{urlencode(kept | {'period': each})}")

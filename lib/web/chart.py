@@ -25,6 +25,7 @@ from lib.web.axes import (
     steps,
     year_ticks,
 )
+from lib.web.words import N_
 
 if TYPE_CHECKING:
     from lib.web.words import Words
@@ -34,6 +35,7 @@ INSET = 6  # between the sides of the box and the first and last day, so that no
 GAP_DAYS, GAP_SPACINGS = 14, 4
 REACH = 1.5  # how far beyond the values an interval may stretch the scale, in multiples of the largest value
 LARGEST = 1e9  # what is beyond it is no metric, and is not drawn
+NOT_COMPARED = N_("not compared: too few photos, or no species named")
 DOT_ROOM = 3  # units that each day must have for its dot to be told from the next
 BAR_SHARE = 0.7  # of the room that a month has
 UNDATED = date(2000, 1, 1)
@@ -153,7 +155,8 @@ def line_chart(
 
     def dot(each: Reading) -> Dot:
         value = each.value or 0.0
-        label = say.gettext("%(day)s: %(words)s", day=say.day(each.date), words=value_words(value))
+        words = value_words(value) if each.comparable else say.gettext(NOT_COMPARED)
+        label = say.gettext("%(day)s: %(words)s", day=say.day(each.date), words=words)
         return Dot(x(each.date), box.y(value), label)
 
     lines: list[str] = []

@@ -77,8 +77,13 @@ class TestSample:
             row[0]
             for row in re.findall(r'</a></th><td class="number">([^<]*)</td>(<td class="number">)', table)
         ]
-        shown = ["–" if value is None else f"{value:.2f}" for value in body["metrics"]["shannon_diversity"]]
+        shown = [
+            # A day with too few photos says so in place of a number.
+            "–" if value is None or effort == "low" else f"{value:.2f}"
+            for value, effort in zip(body["metrics"]["shannon_diversity"], body["effort"], strict=True)
+        ]
         assert values == shown
+        assert body["effort"].count("low") > 0
         assert table.count('scope="col"') == 5  # day, value, interval, photos, effort
         assert "<caption" in table
 
@@ -89,6 +94,9 @@ class TestSample:
         assert low > 0
         # Where no species was named there are none: a number, but not one to compare either.
         assert charts(page)[0].count('class="hollow"') == low + none
+        assert (
+            charts(page)[0].count(": not compared: too few photos, or no species named</title>") == low + none
+        )
         assert page[page.index("<table") :].count("too few photos to compare") == low
 
     def test_without_a_choice_it_shows_the_newest_season(self, visitor: Client) -> None:
