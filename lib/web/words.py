@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
+from math import ceil
 from typing import Any
 
 from lib.store.records import NOT_A_PLANT
@@ -95,6 +96,7 @@ METRIC_WORDS = {
     ),
     "total_images": MetricWords(N_("Photos"), N_("photos"), N_("How many photos were taken."), 0),
 }
+WHOLE = ("total_images", "species_richness")  # metrics whose values are whole numbers
 UNKNOWN = "unknown"
 VERY_SURE = 0.9
 
@@ -188,12 +190,25 @@ class Words:
 
     def thresholds(self, metric: str, thresholds: list[float]) -> list[str]:
         """What the levels 0 to 4 hold, for the legend."""
+        if metric in WHOLE:  # the quartiles of counts may fall between two of them
+            whole = [ceil(threshold) for threshold in thresholds]
+            return [
+                self.gettext("under %(bound)s", bound=self.number(whole[0])),
+                *(self._counts(low, high - 1) for low, high in pairwise(whole)),
+                self.gettext("%(bound)s or more", bound=self.number(whole[-1])),
+            ]
         bounds = [self._bound(metric, threshold) for threshold in thresholds]
         return [
             self.gettext("under %(bound)s", bound=bounds[0]),
             *(f"{low} – < {high}" for low, high in pairwise(bounds)),
             self.gettext("%(bound)s or more", bound=bounds[-1]),
         ]
+
+    def _counts(self, low: int, high: int) -> str:
+        """Counts from `low` to `high`; a dash for a level that no count can have."""
+        if low > high:
+            return "–"
+        return self.number(low) if low == high else f"{self.number(low)}–{self.number(high)}"
 
     def _bound(self, metric: str, threshold: float) -> str:
         # Quartiles fall between whole numbers and must not be rounded onto a day's value.
