@@ -36,7 +36,8 @@ def get(call: Call, query: Query) -> Response:
     if call.identity.user is not None:
         call.identity.demand("read")
     if query.metric not in METRICS:
-        raise malformed([{"field": "metric", "reason": f"must be one of: {', '.join(METRICS)}"}])
+        reason = f"must be one of: {', '.join(METRICS)}"
+        raise malformed([{"field": "metric", "reason": reason}], metrics=list(METRICS))
     page, store = Page(call), call.store
 
     from lib import side_by_side  # brings NumPy, as the route of comparisons does

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from lib.problems import not_found
+from lib.problems import Problem
 from lib.store.records import METRICS, DayRow
 
 QUARTERS = (0.25, 0.5, 0.75, 1.0)
@@ -96,9 +96,8 @@ class Calendar(msgspec.Struct):
 def check_metric(metric: str) -> str:
     """`metric` when it is one; else 404 listing them all."""
     if metric not in PRESENTED:
-        raise not_found(
-            f"There is no metric of this name. The metrics are: {', '.join(METRICS)}.", metrics=list(METRICS)
-        )
+        detail = f"There is no metric of this name. The metrics are: {', '.join(METRICS)}."
+        raise Problem(404, detail=detail, kind="unknown-metric", metrics=list(METRICS))
     return metric
 
 

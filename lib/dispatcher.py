@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from lib.store.database import UserStore
     from lib.store.interface import ReadStore
 
-# What an unknown address counts as; public, because nobody was asked who they are.
-UNKNOWN_PAGE = Function("unknown", "", (), auth="public", page=True)
+# What an unknown address counts as, and one whose caller could not be told.
+UNKNOWN_PAGE = Function("unknown", "", (), auth="optional", page=True)
 ALWAYS_SERVED = ("health", "ready", "static")  # a machine of any group needs its probes and its style
 
 
@@ -302,10 +302,24 @@ def _error_page(function: Function, problem: Problem, request_id: str) -> Respon
 
     services: Services = current_app.extensions["weeds"]["services"]
     identity: Identity | None = getattr(g, "identity", None)
+    payload = admission.browser_payload(services, request)
+    if function is UNKNOWN_PAGE:
+        identity = _reader(services, payload)
     call = Call(function if identity else UNKNOWN_PAGE, services, request, identity or VISITOR)
-    call.browser_payload = admission.browser_payload(services, request)
+    call.browser_payload = payload
     html, given = error_page(call, problem, request_id)
     return Response(html, status=problem.status, headers=given)
+
+
+def _reader(services: Services, payload: dict[str, Any]) -> Identity:
+    """Whose browser asks for an address that is none, so that they do not seem to be signed out there."""
+    if services.settings.database_url is None or not services.settings.auth_enabled:
+        return VISITOR
+    try:
+        with services.connection():
+            return services.browser.identify(services.database, payload)
+    except Problem:  # the page says that there is nothing; a database that does not answer is no news on it
+        return VISITOR
 
 
 def _http_problem(error: HTTPException) -> Response:

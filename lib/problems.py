@@ -82,10 +82,10 @@ def bad_request(detail: str, field: str | None = None) -> Problem:
     return Problem(400, detail=detail, kind="bad-request", errors=errors)
 
 
-def malformed(errors: Sequence[FieldError]) -> Problem:
+def malformed(errors: Sequence[FieldError], **extensions: Any) -> Problem:
     """400 for a request that cannot be understood, naming every field that is at fault."""
     detail = "; ".join(f"{error['field']}: {error['reason']}" for error in errors)
-    return Problem(400, "Malformed request", detail, kind="malformed-request", errors=errors)
+    return Problem(400, "Malformed request", detail, kind="malformed-request", errors=errors, **extensions)
 
 
 def invalid(errors: Sequence[FieldError]) -> Problem:

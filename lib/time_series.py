@@ -56,7 +56,7 @@ def metrics_of(listed: Iterable[str]) -> list[str]:
     unknown = [name for name in names if name not in METRICS]
     if unknown or not names:
         reason = f"must be names from: {', '.join(METRICS)}"
-        raise malformed([{"field": "metrics", "reason": reason}])
+        raise malformed([{"field": "metrics", "reason": reason}], metrics=list(METRICS))
     return names
 
 

@@ -38,6 +38,7 @@ MEANINGS = {
     "forbidden": N_("The key of this browser may not do this. Sign in with one that may."),
     "rate-limited": N_("This key or this connection has asked for more than it may. Wait a little."),
 }
+NO_METRIC = N_("There is no metric of this name.")
 # These pass: the page tries again by itself, where scripts run, and says so.
 PASSING = (429, 503)
 LONGEST_WAIT = 60  # seconds; what is said to take longer needs somebody to do something
@@ -83,7 +84,7 @@ def error_page(asked: Asked, problem: Problem, request_id: str) -> tuple[str, di
 
 def meaning(page: Page, problem: Problem) -> str:
     """What the problem means: a page's own words, else the problem's, which in English are the more exact."""
-    own = MEANINGS.get(problem.kind)
+    own = NO_METRIC if "metrics" in problem.extensions else MEANINGS.get(problem.kind)
     if own is not None:
         return page.say.gettext(own)
     known = PROBLEM_KINDS.get(problem.kind)
@@ -100,11 +101,12 @@ def _fields(page: Page, problem: Problem) -> list[tuple[str, str]]:
 
 def _choices(page: Page, asked: Asked, problem: Problem) -> list[tuple[str, str]]:
     """The metrics there are instead of one that there is not: this address with each of them, and its name."""
-    given = asked.request.args.items(multi=True)
-    kept = [(name, value) for name, value in given if name not in ("metric", "lang")]
-    path = quote(page.path) if "metric" in asked.request.args else "/calendar"
+    args = asked.request.args
+    field = "metrics" if "metrics" in args else "metric"
+    kept = [(name, value) for name, value in args.items(multi=True) if name not in (field, "lang")]
+    path = quote(page.path) if field in args else "/calendar"
     return [
-        (f"{path}?{urlencode([*kept, ('metric', metric)])}", page.say.metric(metric))
+        (f"{path}?{urlencode([*kept, (field, metric)])}", page.say.metric(metric))
         for metric in problem.extensions.get("metrics", [])
     ]
 

@@ -97,6 +97,9 @@ PROBLEM_KINDS = {
     ),
     "idempotency-key-reused": ProblemKind(422, N_("This Idempotency-Key was used for another request.")),
     "rate-limited": ProblemKind(429, N_("Too many requests; the header Retry-After says how long to wait.")),
+    "unknown-metric": ProblemKind(
+        404, N_("There is no metric of this name; the answer lists those there are.")
+    ),
     "unknown-species": ProblemKind(404, N_("No plant is known by this name.")),
     # The server
     "busy": ProblemKind(503, N_("The server answers as many requests as it can; try again shortly.")),

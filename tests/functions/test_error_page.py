@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 import requests
 
+from tests.functions.browsing import sign_in, token_of
 from tests.functions.conftest import Client, Server
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
@@ -70,6 +71,48 @@ def test_a_bad_field_is_named_and_its_reason_is_no_exception(visitor: Client) ->
     assert "<code>year</code>" in reply.text
     assert "<b>" not in reply.text
     assert "Traceback" not in reply.text
+
+
+@pytest.mark.parametrize(
+    ("address", "other"),
+    [
+        ("/calendar?metric=beauty&year=2024", "/calendar?year=2024&amp;metric=hill_q1"),
+        ("/report?metric=beauty", "/report?metric=hill_q1"),
+        ("/downloads?metric=beauty", "/downloads?metric=hill_q1"),
+        ("/time-series?metrics=beauty&period=all", "/time-series?period=all&amp;metrics=hill_q1"),
+        ("/compare?metric=beauty&a_session=", "/compare?a_session=&amp;metric=hill_q1"),
+    ],
+)
+def test_a_metric_that_is_none_is_said_and_those_there_are(visitor: Client, address: str, other: str) -> None:
+    page = as_person(visitor, address).text
+    assert "There is no metric of this name." in page
+    assert "moved or deleted" not in page
+    assert f'<a href="{other}">Hill number q = 1</a>' in page
+    assert as_person(visitor, other.replace("&amp;", "&")).status_code == 200
+
+
+def test_programs_are_told_the_metrics_too(visitor: Client) -> None:
+    body = visitor.get("/api/calendar/beauty").json()
+    assert body["type"] == "/docs/problems#unknown-metric"
+    assert "hill_q1" in body["metrics"]
+    assert "hill_q1" in visitor.get("/api/time-series?metrics=beauty").json()["metrics"]
+
+
+def test_at_an_unknown_address_nobody_seems_to_be_signed_out(server: Server, user: Client) -> None:
+    browser = sign_in(server, user)
+    page = browser.get("/nothing-here")
+    assert page.status_code == 404
+    assert "Sign out" in page.text
+    assert "/sign-in" not in page.text
+    gone = browser.post("/sign-out", {"csrf_token": token_of(page.text)})
+    assert gone.headers["Location"] == "/?done=signed-out"
+    assert "Sign in" in browser.get("/nothing-here").text
+
+
+def test_without_a_database_an_unknown_address_is_just_unknown(file_server: Server) -> None:
+    page = as_person(file_server.visitor(), "/nothing-here")
+    assert page.status_code == 404
+    assert "/sign-in" not in page.text
 
 
 def test_a_method_that_is_not_taken_is_said(visitor: Client) -> None:
