@@ -19,5 +19,6 @@ def get(call: Call) -> Response:
         html = page.render("problems.html", kinds=PROBLEM_KINDS)
     else:
         document = openapi.document(served_functions())
-        html = page.render("docs.html", entries=entries(document), schemas=schemas(document))
+        site = call.request.host_url.rstrip("/")
+        html = page.render("docs.html", site=site, entries=entries(document), schemas=schemas(document))
     return Response(html, headers=page.headers)

@@ -109,7 +109,7 @@ def get(call: Call, query: Query) -> Response:
         fair=query.coverage == "equal",
         periods=[
             (each, name, f"/time-series?{urlencode(kept | {'period': each})}")
-            for each, name in (choices(surveyed[-1], page.say) if surveyed else [])
+            for each, name in (choices(surveyed[0], surveyed[-1], page.say) if surveyed else [])
         ],
         period=period,
         sessions=store.sessions(),

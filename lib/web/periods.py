@@ -12,15 +12,15 @@ if TYPE_CHECKING:
 Period = Literal["30-days", "90-days", "season", "season-before", "all"]
 
 
-def choices(newest: date, say: Words) -> list[tuple[Period, str]]:
-    """The periods there are when the newest survey was on `newest`, with their names: seasons by their years."""
+def choices(oldest: date, newest: date, say: Words) -> list[tuple[Period, str]]:
+    """The periods there are between the first survey and the newest, with their names: seasons by their years."""
     found: list[tuple[Period, str]] = [
         ("season", say.year(newest.year)),
         ("30-days", say.gettext("Last 30 days")),
         ("90-days", say.gettext("Last 90 days")),
         ("all", say.gettext("All days")),
     ]
-    if newest.year > MINYEAR:
+    if oldest.year < newest.year:
         found.insert(1, ("season-before", say.year(newest.year - 1)))
     return found
 

@@ -230,7 +230,7 @@ class TestOwn:
     def test_one_survey_offers_the_form_alone(self, user: Client, photo: Callable[..., bytes]) -> None:
         survey(user, photo, "2025-06-01", "Poa annua")
         text = words(user.get("/compare").text)
-        assert "Choose two sides to compare." in text
+        assert "There is one survey day so far." in text
         assert " against " not in text
 
     def test_two_sessions_of_one_day_with_markup_in_a_name(

@@ -58,3 +58,12 @@ def test_it_is_in_the_language_asked_for(visitor: Client) -> None:
     page = visitor.get("/docs/problems", headers={"Accept-Language": "ja"}).text
     assert '<html lang="ja">' in page
     assert "ファイルが空です" in page
+
+
+def test_the_examples_name_this_server(visitor: Client) -> None:
+    found = re.search(r"<pre><code>(.*?)</code></pre>", visitor.get("/docs").text, re.DOTALL)
+    assert found
+    assert re.findall(r"(http\S+)", found[1]) == [
+        f"{visitor.base}/api/calendar/shannon_diversity",
+        f"{visitor.base}/api/upload",
+    ]

@@ -485,3 +485,25 @@ def test_it_is_there_in_japanese(user: Client, drawn: list[int]) -> None:
     page = user.get("/review", headers={"Accept-Language": "ja"}).text
     assert "確認する名前 3件" in words(page)
     assert "モデルには何かわかりません。" in page
+
+
+def test_with_photos_that_wait_for_the_model_nothing_is_settled_yet(
+    make_server: Callable[..., Server], tmp_path: Path, photo: Callable[..., bytes]
+) -> None:
+    server = make_server(MODEL_DIR=str(tmp_path / "none"))
+    user = server.user()
+    user.upload(("a.jpg", photo(1)))
+    page = sign_in(server, user).get("/review").text
+    assert "Nothing to look at yet." in page
+    assert "1 photo still waits for the model" in page
+    assert "the model is sure of all names" not in page
+
+
+def test_whoever_may_only_read_is_asked_for_no_photos(server: Server, user: Client) -> None:
+    reader = user.post("/api/keys", json={"name": "reader", "scopes": ["read"]}).json()["secret"]
+    browser = Browser(server.base)
+    browser.sign_in_with(reader)
+    for path in ("/review", "/photos", "/time-series", "/species", "/compare", "/calendar"):
+        page = browser.get(path).text
+        assert "No photos yet" in page
+        assert 'href="/upload"' not in page[page.index("<main") :]

@@ -43,16 +43,17 @@ def test_any_newest_day_lies_in_its_periods(newest: date, period: Period) -> Non
 
 
 def test_seasons_are_called_by_their_years() -> None:
-    assert choices(NEWEST, Words("en")) == [
+    assert choices(date(2021, 5, 1), NEWEST, Words("en")) == [
         ("season", "2024"),
         ("season-before", "2023"),
         ("30-days", "Last 30 days"),
         ("90-days", "Last 90 days"),
         ("all", "All days"),
     ]
-    assert dict(choices(NEWEST, Words("ja")))["season"] == "2024年"
+    assert dict(choices(date(2021, 5, 1), NEWEST, Words("ja")))["season"] == "2024年"
 
 
 def test_there_is_no_year_before_the_first() -> None:
-    assert "season-before" not in dict(choices(date.min, Words("en")))
+    assert "season-before" not in dict(choices(date.min, date.min, Words("en")))
+    assert "season-before" not in dict(choices(date(2024, 1, 1), NEWEST, Words("en")))
     assert days_of("season-before", date.min)[0] == date.min
