@@ -136,6 +136,7 @@ def test_what_is_dropped_is_listed_and_what_is_no_photo_is_refused_unsent(
     )
     page.locator("#sent > li.refused, #sent > li.rejected", has_text="no.txt").wait_for()
     page.locator(PICKED, has_text="yes.jpg").wait_for()
+    assert not page.locator("#counted").is_visible()  # nothing was sent, so nothing is done
     assert kept(person) == 0
 
 

@@ -17,6 +17,7 @@ const entries = [];
 const before = new Map(); // what the days were like before this page sent anything
 const touched = new Set();
 let working = false;
+let begun = false; // something was sent, or tried to be
 let setbacks = 0; // in a row
 let held = ""; // why sending pauses
 let told = ""; // the last reason that was said
@@ -109,7 +110,7 @@ function queue(entry, fields = chosenFields()) {
 
 async function work() {
   if (working) return;
-  working = true;
+  working = begun = true;
   find("next").hidden = true;
   const lock = await keepAwake();
   for (let entry; (entry = having("waiting")[0]); update()) {
@@ -259,7 +260,7 @@ function update() {
   find("now").hidden = held === "";
   find("sign-in").hidden = held !== "signed_out";
   form.querySelector(".sendbar").classList.toggle("stuck", picked.length > 0 || failed.length > 0 || held !== "");
-  find("counted").hidden = entries.length === picked.length;
+  find("counted").hidden = !begun;
   find("counted").textContent = countedWords();
   // Asks before the page is left while something would be lost; a photo of the camera may be nowhere else.
   window.onbeforeunload = having("picked", "waiting", "sending", "failed").length
