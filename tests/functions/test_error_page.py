@@ -80,7 +80,10 @@ def test_a_bad_field_is_named_and_its_reason_is_no_exception(visitor: Client) ->
         ("/report?metric=beauty", "/report?metric=hill_q1"),
         ("/downloads?metric=beauty", "/downloads?metric=hill_q1"),
         ("/time-series?metrics=beauty&period=all", "/time-series?period=all&amp;metrics=hill_q1"),
-        ("/compare?metric=beauty&a_session=", "/compare?a_session=&amp;metric=hill_q1"),
+        (
+            "/compare?metric=beauty&a_end=2024-12-31&b_start=2025-01-01",
+            "/compare?a_end=2024-12-31&amp;b_start=2025-01-01&amp;metric=hill_q1",
+        ),
     ],
 )
 def test_a_metric_that_is_none_is_said_and_those_there_are(visitor: Client, address: str, other: str) -> None:
