@@ -93,6 +93,8 @@ NONSENSE = ["beauty", "<script>alert(1)</script>", "%00", "x" * 3000, RIGHT_TO_L
         "/photos?species={}",
         "/photos?state={}",
         "/review?cursor={}",
+        "/performance?model={}",
+        "/performance?version={}",
         "/calendar?session={}",
         "/days/{}",
         "/species/{}",
