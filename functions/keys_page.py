@@ -32,7 +32,6 @@ MAY = {
     "jobs": (N_("Jobs"), N_("Have the numbers computed again, as a timetable on a server does.")),
 }
 assert tuple(MAY) == SCOPES
-GIVEN_AT_FIRST = ("read", "write")
 GONE = N_("This key was revoked before.")
 
 
@@ -62,7 +61,7 @@ def get(call: Call, query: Query) -> Response:
     if query.revoke is not None:
         call.identity.demand("write")
         return _ask(call, page, _key(call, query.revoke))
-    return _keys(call, page, _blank(call, page))
+    return _keys(call, page, _blank(page))
 
 
 @operation(
@@ -117,7 +116,7 @@ def _make(call: Call, page: Page, form: Typed) -> Response:
 
     number, _ = call.mine.once(forms.once_key("key", form.given), make)
     # No redirect: what is shown once must be in this answer. A form sent again finds its key, without the secret.
-    return _keys(call, page, _blank(call, page), made=_key(call, number), secret=secret, status=201)
+    return _keys(call, page, _blank(page), made=_key(call, number), secret=secret, status=201)
 
 
 def _revoke(call: Call, page: Page, refused: Problem | None) -> Response:
@@ -154,10 +153,9 @@ def _is_own(call: Call, key: Key) -> bool:
     return call.identity.key is not None and call.identity.key.id == key.id
 
 
-def _blank(call: Call, page: Page) -> Typed:
-    """The form of a new key; `once` is the mark of this showing."""
-    scopes = [scope for scope in GIVEN_AT_FIRST if scope in call.identity.scopes]
-    return Typed(page.say, {"once": forms.form_key(), "scope": " ".join(scopes)})
+def _blank(page: Page) -> Typed:
+    """The form of a new key, which only those see who may look and change; `once` is the mark of this showing."""
+    return Typed(page.say, {"once": forms.form_key(), "scope": "read write"})
 
 
 def _keys(

@@ -180,6 +180,7 @@ def test_revoking_the_key_of_this_browser_signs_it_out(
     reply = revoke(browser, user.key_id)
     assert (reply.status_code, reply.headers["Location"]) == (303, "/?done=own-key-revoked")
     assert reply.headers["Clear-Site-Data"] == '"cache"'
+    assert "weeds" not in browser.cookies
     page = browser.get(reply.headers["Location"]).text
     assert "The key of this browser is revoked, so you are signed out." in page
     assert "Sample data" in page
