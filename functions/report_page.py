@@ -17,9 +17,11 @@ from lib.model_versions import ModelVersion, named_by
 from lib.operations import operation
 from lib.scope import Identifier, MetricName, Year, check_session
 from lib.store.interface import ReadStore
-from lib.store.records import METRICS, MINIMUM_COVERAGE, MINIMUM_UNITS, DayRow
+from lib.store.records import METRICS, MINIMUM_COVERAGE, MINIMUM_UNITS, DayRow, Session
 from lib.web import season
 from lib.web.page import HTML, Page
+
+MOST_NAMES = 4  # of sessions at the head of a report; of more, the number is said
 
 
 class Query(msgspec.Struct):
@@ -46,6 +48,7 @@ def get(call: Call, query: Query) -> Response:
     calendar = calendars.build(rows, query.metric, query.year, store.sample, today.year)
     days = [row for row in rows if row.date.year == calendar.year]
     sessions = store.sessions()
+    session = next((each for each in sessions if each.id == query.session), None)
     of_session = {"session": query.session} if query.session else {}
     newest_year = calendar.years[-1] if calendar.years else None
     newest = {"year": newest_year, "metric": query.metric} | of_session
@@ -58,7 +61,9 @@ def get(call: Call, query: Query) -> Response:
         models=_models(store, days, query.session),
         metrics=METRICS,
         sessions=sessions,
-        session=next((each for each in sessions if each.id == query.session), None),
+        session=session,
+        of_sessions=[session] if session else _sessions_of(call, sessions, days),
+        most_names=MOST_NAMES,
         years=sorted({*calendar.years, calendar.year}, reverse=True),
         newest_year=newest_year,
         newest_address=f"/report?{urlencode(newest)}",
@@ -70,6 +75,14 @@ def get(call: Call, query: Query) -> Response:
         definitions=[(metric, *_definition(metric)) for metric in METRICS if metric != "total_images"],
     )
     return Response(html, headers=page.headers)
+
+
+def _sessions_of(call: Call, sessions: list[Session], days: list[DayRow]) -> list[Session]:
+    """Whose days these are; a session without a survey among them is not named."""
+    if not sessions or not days:
+        return []
+    surveyed = call.mine.surveyed(days[0].date, days[-1].date)
+    return [each for each in sessions if each.id in surveyed]
 
 
 def _definition(metric: str) -> tuple[str, str]:

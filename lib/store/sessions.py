@@ -90,14 +90,18 @@ class SessionRows:
         row = self.db.first(query)
         return session_of(row) if row else None
 
-    def surveyed(self) -> dict[int, Surveyed]:
-        """The surveyed days of every session that has any, by the session's number."""
+    def surveyed(self, start: date | None = None, end: date | None = None) -> dict[int, Surveyed]:
+        """The surveyed days of every session that has any with `start <= date <= end`, by the session's number."""
         days = DiversityMetrics
         query = (
             days.select(days.session_id, pw.fn.COUNT(days.id), pw.fn.MIN(days.date), pw.fn.MAX(days.date))
             .where(days.session_id.in_(self._own_sessions()))
             .group_by(days.session_id)
         )
+        if start is not None:
+            query = query.where(days.date >= start)
+        if end is not None:
+            query = query.where(days.date <= end)
         return {
             session_id: Surveyed(count, first, last)
             for session_id, count, earliest, latest in self.db.fetch(query)

@@ -130,6 +130,21 @@ def test_a_session_has_a_report_of_its_own(user: Client, photo: Callable[..., by
     assert f'href="/report?year=2024&amp;metric=shannon_diversity&amp;session={south}"' in empty
 
 
+def test_all_sessions_together_are_named_those_of_other_years_not(
+    user: Client, photo: Callable[..., bytes]
+) -> None:
+    for number in range(7):
+        session = user.post("/api/sessions", json={"session_name": f"Field <{number}>"}).json()["id"]
+        day = "2024-08-24" if number == 3 else "2025-08-24"
+        user.upload((f"{number}.jpg", photo(number)), session_id=session, date=day).raise_for_status()
+    user.post("/api/sessions", json={"session_name": "Without photos"})
+    page = user.get("/report?year=2025").text
+    head = unescape(re.sub(r"<[^>]+>", "", page.split("<h1>")[1].split("<form")[0]))
+    assert "Field <6>, Field <5>, Field <4>, Field <2> and 2 more" in head
+    only = unescape(user.get("/report?year=2024").text)
+    assert '<p class="of"><bdi>Field <3></bdi></p>' in only
+
+
 def test_it_names_the_model_that_named_the_photos(user: Client, photo: Callable[..., bytes]) -> None:
     user.upload(("a.jpg", photo(1)), date="2025-08-24")
     model = user.get("/api/status").json()["model"]

@@ -247,4 +247,10 @@ def test_it_tells_the_first_and_the_last_surveyed_day_of_each_session(
         session.id: Surveyed(3, day, day + timedelta(days=40)),
         other.id: Surveyed(1, day + timedelta(days=5), day + timedelta(days=5)),
     }
+    last = day + timedelta(days=40)
+    assert rows.surveyed(day + timedelta(days=6)) == {session.id: Surveyed(1, last, last)}
+    assert rows.surveyed(day + timedelta(days=1), day + timedelta(days=5)) == {
+        session.id: Surveyed(1, day + timedelta(days=3), day + timedelta(days=3)),
+        other.id: Surveyed(1, day + timedelta(days=5), day + timedelta(days=5)),
+    }
     assert other_rows.surveyed() == {}
