@@ -38,6 +38,7 @@ LARGEST = 1e9  # what is beyond it is no metric, and is not drawn
 NOT_COMPARED = N_("not compared: too few photos, or no species named")
 DOT_ROOM = 3  # units that each day must have for its dot to be told from the next
 BAR_SHARE = 0.7  # of the room that a month has
+BAR_WIDEST = 36  # units: few months have slim bars with room around them, not slabs
 UNDATED = date(2000, 1, 1)
 
 
@@ -212,12 +213,13 @@ def month_bars(counts: Mapping[date, int | None], say: Words, *, height: int = H
         height=height,
     )
     room = (box.right - box.left) / max(len(shown), 1)
+    width = min(BAR_SHARE * room, BAR_WIDEST)
     bars = [
         _bar(
             counts.get(month),
             say.month_of_year(month),
-            box.left + (number + (1 - BAR_SHARE) / 2) * room,
-            BAR_SHARE * room,
+            box.left + (number + 0.5) * room - width / 2,
+            width,
             box,
             say,
         )

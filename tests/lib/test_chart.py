@@ -236,6 +236,19 @@ class TestBars:
         assert found.bars[0].label == "2024年11月：4"
         assert found.frame.x_ticks[0].text == "11月"
 
+    @pytest.mark.parametrize("number", [1, 2, 3, 30])
+    def test_few_months_have_bars_not_slabs(self, number: int) -> None:
+        found = month_bars({date(2023 + month // 12, month % 12 + 1, 1): 4 for month in range(number)}, SAY)
+        room = (found.frame.right - found.frame.left) / number
+        for place, (bar, tick) in enumerate(zip(found.bars, found.frame.x_ticks, strict=False)):
+            assert bar.width == pytest.approx(min(0.7 * room, 36), abs=0.1)
+            if number < 4:
+                # Each stands in the middle of its room, above its name.
+                assert bar.x + bar.width / 2 == pytest.approx(
+                    found.frame.left + (place + 0.5) * room, abs=0.1
+                )
+                assert tick.at == pytest.approx(bar.x + bar.width / 2, abs=0.1)
+
     def test_nothing_is_empty(self) -> None:
         assert month_bars({}, SAY).empty
         assert month_bars({START: None}, SAY).empty
