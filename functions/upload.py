@@ -40,7 +40,8 @@ class Form(msgspec.Struct):
 class Result(msgspec.Struct):
     """One file: `status` is created, duplicate or rejected; the problem says why it was refused or must wait.
 
-    `common_name` is that of the photo's label, in Japanese or English as Accept-Language asks.
+    `common_name` is that of the photo's label, `closest_common_name` that of the likeliest species; both in Japanese
+    or English as Accept-Language asks.
     """
 
     filename: str
@@ -48,6 +49,7 @@ class Result(msgspec.Struct):
     image: ImageShape | None
     problem: dict[str, Any] | None
     common_name: str | None
+    closest_common_name: str | None
 
 
 class ModelShape(msgspec.Struct):
@@ -135,7 +137,8 @@ def _result(call: Call, outcome: Outcome) -> Result:
     image = shapes.image(outcome.photo) if outcome.photo else None
     language = languages.choose(None, None, call.request.headers.get("Accept-Language"))
     name = taxa.common_name(image.label, language) if image and image.label else None
-    return Result(outcome.filename, outcome.status, image, problem, name)
+    closest = taxa.common_name(image.predictions[0].species, language) if image and image.predictions else None
+    return Result(outcome.filename, outcome.status, image, problem, name, closest)
 
 
 def _none_taken(call: Call, receipt: Receipt) -> Problem:

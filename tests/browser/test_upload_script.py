@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from lib.taxa import common_name
 from tests.browser.conftest import Person
 
 if TYPE_CHECKING:
@@ -164,3 +165,17 @@ def test_only_the_photo_that_failed_is_sent_again(
     assert len(names) == 4
     assert names[3] == names[2]
     assert kept(person) == 3
+
+
+def test_what_a_photo_comes_closest_to_has_both_names(
+    signed_in: Callable[..., Person], photo: Callable[..., bytes], tmp_path: Path
+) -> None:
+    drawn = tmp_path / "drawn.jpg"
+    drawn.write_bytes(photo(1))
+    person = signed_in(locale="ja")
+    page = person.open("/upload")
+    send(page, [drawn])
+    page.locator(TAKEN).wait_for()
+    image = person.client.get("/api/images").json()["images"][0]
+    best = image["predictions"][0]["species"]
+    assert f"最も近い種：{best} {common_name(best, 'ja')} · " in page.locator(TAKEN).inner_text()

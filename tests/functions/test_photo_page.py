@@ -138,7 +138,7 @@ def test_another_name_is_saved_and_the_day_follows(browser: Browser, user: Clien
     assert "Species richness before 1 → , now 2" in become
     assert "too few photos to compare" in become
     history = words(page[page.index("How it came to its name") :])
-    assert "Stellaria media → became Portulaca oleracea" in history
+    assert "Stellaria media Common chickweed → became Portulaca oleracea Common purslane" in history
 
 
 def test_what_the_day_was_is_only_told_after_a_change(browser: Browser, number: int) -> None:

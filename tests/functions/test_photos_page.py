@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import pytest
 
 from lib.store.database import DatabaseStore
 from lib.store.records import NewPhoto
+from lib.taxa import common_name
 from tests.functions.conftest import Client, Server
 
 MARKUP = '<b onclick="x()">North</b>'
@@ -67,9 +69,10 @@ def _nameless(server: Server, client: Client, session: int) -> dict[str, int]:
     with store.connection():
         mine = store.for_user(client.user_id)
         for name in ("waiting", "failed"):
+            digest = f"{client.user_id:060x}{len(name):04x}"
             new = NewPhoto(
                 session_id=session,
-                path=f"missing/{client.user_id}-{name}.jpg",
+                path=f"photos/{client.user_id}/00/{digest}-00000000.jpg",  # where no file is
                 date=date(2025, 7, 2),
                 date_source="form",
                 captured_at=None,
@@ -77,7 +80,7 @@ def _nameless(server: Server, client: Client, session: int) -> dict[str, int]:
                 width=640,
                 height=480,
                 file_size_bytes=1000,
-                sha256=f"{client.user_id:060x}{len(name):04x}",
+                sha256=digest,
                 media_type="image/jpeg",
                 blur_score=1.0,
                 exposure_score=1.0,
@@ -100,6 +103,21 @@ def test_they_stand_newest_day_first_under_their_days(field: Field) -> None:
     assert numbers(page) == [
         field.photos[name] for name in ("failed", "waiting", "sure", "none", "genus", "named", "open")
     ]
+
+
+def test_what_a_photo_comes_closest_to_has_both_names(user: Client, photo: Callable[..., bytes]) -> None:
+    user.upload(*((f"{seed}.jpg", photo(seed)) for seed in range(4)), date="2025-06-10").raise_for_status()
+    page = user.get("/photos").text
+    closest = {
+        each["predictions"][0]["species"]
+        for each in user.get("/api/images").json()["images"]
+        if each["label_level"] != "species"
+    }
+    named = {name: common_name(name) for name in closest if common_name(name)}
+    assert named
+    for name, common in named.items():
+        both = rf'<i lang="la">{name}</i> <span class="common">{html.escape(common or "")}</span>'
+        assert re.search(rf"closest: \s*{both} (&lt;)?\d+%", page)
 
 
 @pytest.mark.parametrize(

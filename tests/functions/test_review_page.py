@@ -124,6 +124,17 @@ def test_what_is_new_to_the_field_is_confirmed(browser: Browser, user: Client, c
     assert len(found["label_history"]) == 1
 
 
+def test_what_is_next_has_its_common_name_beside_the_latin_one(
+    browser: Browser, user: Client, chickweed: int, photos_dir: Path
+) -> None:
+    data = sorted((photos_dir / "Chenopodium_album").glob("*.jpg"))[0].read_bytes()
+    user.upload(("goosefoot.jpg", data), date=LATER).raise_for_status()
+    page = browser.get("/review?reason=new").text
+    assert shown(page) != chickweed
+    both = '<i lang="la">Stellaria media</i> <span class="common">Common chickweed</span>'
+    assert re.search(rf'<span class="called">\s*{both}', page[page.index('<h2 id="further">') :])
+
+
 def test_a_name_is_given_the_day_follows_and_the_next_is_shown(
     browser: Browser, user: Client, drawn: list[int]
 ) -> None:

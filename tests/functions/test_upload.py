@@ -15,6 +15,7 @@ import pytest
 import requests
 from PIL import Image
 
+from lib import taxa
 from tests.functions.conftest import Client, Server
 
 
@@ -91,6 +92,17 @@ class TestTaking:
         user.patch(f"/api/images/{image['id']}", json={"label": "not_a_plant"})
         again = only(user.upload(("a.jpg", photo(2)), headers={"Accept-Language": asked}), 200)
         assert again["common_name"] is None
+
+    def test_it_tells_that_of_the_likeliest_species_too(
+        self, user: Client, photo: Callable[..., bytes]
+    ) -> None:
+        sent = [(f"{seed}.jpg", photo(seed)) for seed in range(4)]
+        results = user.upload(*sent, headers={"Accept-Language": "ja"}).json()["results"]
+        likeliest = [each["image"]["predictions"][0]["species"] for each in results]
+        assert [each["closest_common_name"] for each in results] == [
+            taxa.common_name(name, "ja") for name in likeliest
+        ]
+        assert any(each["closest_common_name"] for each in results)
 
     @pytest.mark.photos
     def test_it_names_real_plants(self, user: Client, photos_dir: Path) -> None:

@@ -12,6 +12,7 @@ from urllib.parse import quote
 import pytest
 import requests
 
+from lib.taxa import common_name
 from tests.functions.conftest import Client, Server
 
 
@@ -121,7 +122,7 @@ def test_a_label_comes_with_confidence_in_words_and_number(
         best = image["predictions"][0]
         words = ("very sure", "sure", "sure of the genus only", "sure of the family only", "unsure")
         assert any(word in text for word in words)
-        assert best["species"] in text
+        assert f"closest: {best['species']} {common_name(best['species'])} · " in text
         assert re.search(r"\d+%", text)
 
 

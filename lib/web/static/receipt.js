@@ -108,7 +108,7 @@ function species(image, commonName) {
   return line;
 }
 
-function confidence(image) {
+function confidence(image, closestName) {
   if (image.label_source === "human") return element("p", words.human);
   const best = image.predictions[0];
   if (!best) return "";
@@ -117,7 +117,9 @@ function confidence(image) {
   const line = element("p", sure);
   if (level !== "species") {
     const [before, after] = words.closest.split("{species}");
-    line.append(" · ", before, latin(best.species), after);
+    line.append(" · ", before, latin(best.species));
+    if (closestName) line.append(" ", element("span", closestName, "common"));
+    line.append(after);
   }
   line.append(` · ${Math.min(99, Math.max(1, Math.round(best.confidence * 100)))}%`);
   return line;
@@ -142,7 +144,7 @@ export function showTaken(entry, result, confirm) {
     result.status,
     status,
     species(image, result.common_name),
-    confidence(image),
+    confidence(image, result.closest_common_name),
     ...notes.map((note) => element("p", note, "small")),
     problem ? element("p", refusal(problem)) : "",
     guest ? "" : actions(entry, image, confirm),
