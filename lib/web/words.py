@@ -158,13 +158,18 @@ class Words:
         return f"{value:,.{decimals}f}"
 
     def percent(self, share: float | None, decimals: int = 0) -> str:
-        """A share of 1 as a percentage, rounded, but never up to all nor down to nothing; a dash for None."""
+        """A share of 1 as a percentage; a dash for None.
+
+        What would round to nothing or to all is only said to be below or above.
+        """
         if share is None:
             return "–"
-        least = 10.0 ** (-decimals - 2)
-        if 0 < share < 1:
-            share = min(max(share, least), 1 - least)
-        return f"{share * 100:.{decimals}f}%"
+        text, least = f"{share * 100:.{decimals}f}", 10.0**-decimals
+        if share > 0 and float(text) == 0:
+            return f"<{least:.{decimals}f}%"
+        if share < 1 and float(text) == 100:
+            return f">{100 - least:.{decimals}f}%"
+        return f"{text}%"
 
     def metric(self, metric: str) -> str:
         """The name of a metric."""

@@ -127,7 +127,7 @@ def test_what_is_known_of_the_plant_is_told(visitor: Client) -> None:
         or "inodora" in told["Other scientific names"]
     )
     assert re.fullmatch(
-        r"named 9\d% of 66 test photos of it rightly \(95% interval: 9\d% to 99%\)", told["The model"]
+        r"named 9\d% of 66 test photos of it rightly \(95% interval: 9\d% to &gt;99%\)", told["The model"]
     )
 
 

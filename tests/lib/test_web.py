@@ -129,10 +129,25 @@ def test_counts_have_a_singular_where_the_language_has() -> None:
 
 
 @pytest.mark.parametrize(
-    ("share", "shown"), [(0.0, "0%"), (0.001, "1%"), (0.5, "50%"), (0.999, "99%"), (1.0, "100%"), (None, "–")]
+    ("share", "shown", "finer"),
+    [
+        (0.0, "0%", "0.0%"),
+        (1 / 5047, "<1%", "<0.1%"),
+        (0.0015, "<1%", "0.1%"),
+        (0.0151, "2%", "1.5%"),
+        (0.5, "50%", "50.0%"),
+        (0.994, "99%", "99.4%"),
+        (0.9985, ">99%", "99.9%"),
+        (0.9999, ">99%", ">99.9%"),
+        (1.0, "100%", "100.0%"),
+        (None, "–", "–"),
+    ],
 )
-def test_a_percentage_is_never_rounded_to_certainty(share: float | None, shown: str) -> None:
-    assert Words("en").percent(share) == shown
+def test_a_percentage_is_rounded_neither_to_certainty_nor_up_from_next_to_nothing(
+    share: float | None, shown: str, finer: str
+) -> None:
+    for language in LANGUAGES:
+        assert (Words(language).percent(share), Words(language).percent(share, 1)) == (shown, finer)
 
 
 def test_every_metric_has_words_in_every_language() -> None:

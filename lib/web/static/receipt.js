@@ -108,6 +108,13 @@ function species(image, commonName) {
   return line;
 }
 
+// As Words.percent: what would round to nothing or to all is only said to be below or above.
+function percent(share) {
+  const whole = Math.round(share * 100);
+  if (whole === 0 && share > 0) return "<1%";
+  return whole === 100 && share < 1 ? ">99%" : `${whole}%`;
+}
+
 function confidence(image, closestName) {
   if (image.label_source === "human") return element("p", words.human);
   const best = image.predictions[0];
@@ -121,7 +128,7 @@ function confidence(image, closestName) {
     if (closestName) line.append(" ", element("span", closestName, "common"));
     line.append(after);
   }
-  line.append(` · ${Math.min(99, Math.max(1, Math.round(best.confidence * 100)))}%`);
+  line.append(` · ${percent(best.confidence)}`);
   return line;
 }
 
