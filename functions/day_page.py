@@ -59,6 +59,7 @@ def get(call: Call, path: Path, query: Query) -> Response:
         day=day,
         today=dt.datetime.now(_zone(call, session)).date(),
         row=row,
+        estimated=row is not None and row.known_units is not None,
         effort=effort_words(row, page.say) if row else "",
         processing=processing,
         plants=sum(row.species_counts.values()) if row else 0,
@@ -133,17 +134,28 @@ def _neighbours(
     return (days[first - 1] if first else None), (days[last] if last < len(days) else None)
 
 
-def _metrics(row: DayRow, say: Words) -> list[tuple[str, float | None, str, Any]]:
-    """Each metric with its value, its interval in words, and its form at equal coverage."""
+def _metrics(row: DayRow, say: Words) -> list[tuple[str, str, str, Any]]:
+    """Each metric with its value and its interval in words, and its form at equal coverage."""
     return [
         (
             metric,
-            calendars.value_of(row, metric),
-            say.interval(metric, *calendars.interval_of(row, metric)),
+            _value(metric, calendars.value_of(row, metric), say),
+            _interval(metric, *calendars.interval_of(row, metric), say),
             calendars.standardised_of(row, metric),
         )
         for metric in METRICS
     ]
+
+
+def _value(metric: str, value: float | None, say: Words) -> str:
+    """A value as the whole page writes it: the share that was found in per cent, as below its effort."""
+    return say.percent(value) if metric == "coverage_estimate" else say.value(metric, value)
+
+
+def _interval(metric: str, low: float | None, high: float | None, say: Words) -> str:
+    if low is None or high is None:
+        return ""
+    return f"{_value(metric, low, say)}–{_value(metric, high, say)}"
 
 
 def _ranks(row: DayRow) -> list[tuple[str, dict[str, Any]]]:

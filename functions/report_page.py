@@ -89,7 +89,8 @@ def _definition(metric: str) -> tuple[str, str]:
     """Formula and source of a metric without their English remarks, which stand behind a comma or a semicolon."""
     definition = DEFINITIONS[metric]
     formula, source = (re.split("[,;]", text)[0] for text in (definition.formula, definition.source))
-    return formula.replace(" = number of species with a count above zero", ""), source
+    formula = formula.replace(" = number of species with a count above zero", "")
+    return formula.replace(" at q = ", ", q = "), source
 
 
 def _models(store: ReadStore, days: list[DayRow], session_id: int | None) -> list[ModelVersion]:

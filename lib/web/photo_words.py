@@ -292,14 +292,21 @@ def effort_words(row: DayRow, say: Words) -> str:
     if row.plants < LEAST_UNITS:
         return say.gettext("No plant of a known species was found in the photos.")
     if row.plants < MINIMUM_UNITS:
+        # Expected numbers are broken; what is too little is not rounded up to enough.
+        plants = min(round(row.plants, 1), MINIMUM_UNITS - 0.1)
+        if plants == 1:
+            return say.gettext(
+                "Only one plant could be counted; a day needs at least %(least)s to be compared with others.",
+                least=say.number(MINIMUM_UNITS),
+            )
         return say.gettext(
             "Only %(plants)s plants could be counted; a day needs at least %(least)s to be compared with others.",
-            plants=say.number(row.plants, 0 if float(row.plants).is_integer() else 1),
+            plants=say.number(plants, 0 if float(plants).is_integer() else 1),
             least=say.number(MINIMUM_UNITS),
         )
     return say.gettext(
         "The species found make up an estimated %(coverage)s of the plants there; a day needs at least %(least)s "
         "to be compared with others. More photos would help.",
-        coverage=say.percent(row.coverage_estimate),
+        coverage=say.percent(min(row.coverage_estimate or 0.0, MINIMUM_COVERAGE - 0.01)),
         least=say.percent(MINIMUM_COVERAGE),
     )

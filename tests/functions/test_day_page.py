@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from html import escape
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
+from lib.web.words import Words
 from tests.functions.browsing import sign_in
 from tests.functions.conftest import Client, Server
 
@@ -47,6 +49,19 @@ def test_a_visitor_sees_a_day_of_the_sample_season(visitor: Client) -> None:
     assert "Families" in page
     assert "The sample season has numbers only and no photos." in page
     assert "/upload?" not in page
+
+
+def test_coverage_is_written_in_one_way_and_the_estimated_species_as_such(visitor: Client) -> None:
+    day = next(day for day, cell in sample_days(visitor).items() if cell["effort"] == "ok")
+    summary = visitor.get(f"/api/daily/{day}").json()
+    share = summary["diversity_metrics"]["coverage_estimate"]
+    low, high = (summary["confidence_intervals"]["coverage_estimate"][end] for end in ("low", "high"))
+    say = Words("en")
+    page = visitor.get(f"/days/{day}").text
+    written = re.findall(r"Sample coverage</(?:dt|th)>\s*<(?:dd|td)[^>]*>([^<]+)<", page)
+    assert written == [say.percent(share)] * 3  # at its head, among its metrics, and below its effort
+    assert f">{say.percent(low)}–{escape(say.percent(high))}<" in page
+    assert f"<dt>Species (estimate)</dt><dd>{summary['diversity_metrics']['species_richness']}</dd>" in page
 
 
 def test_the_days_beside_it_are_the_surveyed_ones(visitor: Client) -> None:
@@ -141,7 +156,8 @@ def test_a_day_of_ones_own_has_its_photos(user: Client, photo: Callable[..., byt
     assert "named by a person" in card
     assert "By the camera’s clock the first photo is of 09:05, the last of 09:47." in page
     assert "<dt>Minutes</dt><dd>42</dd>" in page
-    assert "Only 1 plants" in page or "a day needs at least 5" in page
+    assert "a day needs at least 5" in page
+    assert "Only 1 plants" not in page
 
 
 def test_it_leads_to_the_review_of_the_day(user: Client, photo: Callable[..., bytes]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from html import unescape
+from pathlib import Path
 
 import pytest
 
@@ -36,7 +37,7 @@ def test_a_visitor_sees_the_report_of_the_sample(visitor: Client) -> None:
         "Effort per month",
         "Metrics per month",
         "Species found",
-        "Survey days",
+        "The survey days",
         "How the numbers are made",
     ):
         assert f"<h2>{heading}</h2>" in page
@@ -45,7 +46,7 @@ def test_a_visitor_sees_the_report_of_the_sample(visitor: Client) -> None:
 def test_its_days_and_sums_are_those_of_the_api(visitor: Client) -> None:
     page = visitor.get("/report?year=2025").text
     data = visitor.get("/api/calendar/shannon_diversity?year=2025").json()["data"]
-    rows = table(page, "Survey days")
+    rows = table(page, "The survey days")
     assert len(rows) == len(data)
     for row, cell in zip(rows, data.values(), strict=True):
         assert row[1:3] == [str(cell["total_images"]), str(cell["species_richness"])]
@@ -86,6 +87,37 @@ def test_totals_stand_with_their_intervals(visitor: Client) -> None:
         assert low <= float(value) <= high
 
 
+@pytest.mark.photos
+def test_the_number_of_names_and_the_estimate_beside_it_are_told_apart(
+    user: Client, visitor: Client, photos_dir: Path
+) -> None:
+    folders = [folder for folder in sorted(photos_dir.iterdir()) if folder.is_dir()]
+    sent = [
+        (f"{folder.name}{number}.jpg", sorted(folder.glob("*.jpg"))[number].read_bytes())
+        for folder in folders
+        for number in range(2)
+    ]
+    user.upload(*sent, date="2025-08-24").raise_for_status()
+    page = user.get("/report").text
+    named = len(table(page, "Species found"))
+    assert float(table(page, "The season as a whole")[0][1]) != named
+    told = "The names that the plants bear are of {} species; species richness is an estimate"
+    assert told.format(named) in page
+    page = visitor.get("/report?year=2025").text
+    named = len(table(page, "Species found"))
+    assert float(table(page, "The season as a whole")[0][1]) == named
+    assert told.format(named) not in page
+
+
+def test_its_formulas_are_in_no_language(visitor: Client) -> None:
+    page = visitor.get("/report", headers={"Accept-Language": "ja"}).text
+    formulas = [
+        unescape(each) for each in re.findall(r'<span class="formula" translate="no">([^<]*)</span>', page)
+    ]
+    assert "(Σ p^q)^(1/(1−q)), q = 0" in formulas
+    assert [each for each in formulas if re.search(r"(?<![a-z])(?!exp|ln)[a-z]{2,}", each)] == []
+
+
 def test_months_without_a_survey_are_left_out(visitor: Client) -> None:
     names = [row[0] for row in table(visitor.get("/report?year=2025").text, "Metrics per month")]
     assert names == ["May", "June", "July", "August", "September", "October"]
@@ -124,7 +156,7 @@ def test_a_session_has_a_report_of_its_own(user: Client, photo: Callable[..., by
     assert "<bdi>North &lt;1&gt;</bdi>" in page
     assert "<bdi>By &lt;the&gt; river</bdi>" in page
     assert f'href="/days/2025-08-24?session={north}"' in page
-    assert [row[0] for row in table(page, "Survey days")] == ["24 August"]
+    assert [row[0] for row in table(page, "The survey days")] == ["24 August"]
     assert "Too few plants were named to say how diverse the season was." in page
     empty = user.get(f"/report?session={south}&year=2025").text
     assert f'href="/report?year=2024&amp;metric=shannon_diversity&amp;session={south}"' in empty
