@@ -18,7 +18,7 @@ from lib.photos.decode import decode
 from lib.photos.examine import examine
 from lib.photos.exif import capture_day
 from lib.photos.identify import MAX_BYTES, inspect, shown_name
-from lib.photos.storage import PhotoFiles
+from lib.photos.storage import UNAVAILABLE, PhotoFiles
 from lib.predictions import prediction_record
 from lib.problems import Problem
 from lib.recognition import Recogniser
@@ -181,7 +181,7 @@ class Intake:
             LOG.exception("the file of photo %d cannot be read", photo.id)
             return _lost()
         except Exception as error:
-            if isinstance(error, Problem) and error.kind == "storage-unavailable":
+            if isinstance(error, Problem) and error.kind == UNAVAILABLE:
                 why = "The photo is kept. It is classified when the photo store of this server answers again."
                 return _waiting(why, 60, error.kind)
             LOG.exception("photo %d cannot be classified", photo.id)

@@ -255,9 +255,7 @@ def _put(photo: Photo, files: PhotoFiles, target: Path, there: Path | None, exac
     except (FileNotFoundError, ValueError):
         return "its file is missing"
     except Problem as problem:
-        if (
-            problem.status == 503
-        ):  # the store, not this photo: what the set holds already must not be taken away
+        if problem.status == 503:  # the store, not this photo: what the set holds already must stay
             raise
         return str(problem.detail)
     return ""

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from lib.photos.storage import LOG, PHOTOS, TEMPORARY, PhotoFiles, checked, no_room, not_stored
+from lib.photos.storage import LOG, PHOTOS, TEMPORARY, PhotoFiles, checked, not_stored
 
 _FULL = {errno.ENOSPC: "is full", errno.EDQUOT: "is full", errno.EROFS: "is read-only"}
 
@@ -52,7 +52,7 @@ class FolderPhotos(PhotoFiles):
             if not isinstance(error, OSError):
                 raise
             if error.errno in _FULL:
-                raise no_room(f"the disk of the server {_FULL[error.errno]}") from None
+                raise not_stored(f"the disk of the server {_FULL[error.errno]}", full=True) from None
             LOG.exception("photos cannot be written under %s", self.root)
             raise not_stored("the server cannot write to its disk") from None
 

@@ -14,11 +14,10 @@ from time import monotonic
 from typing import BinaryIO, TypeVar
 
 from lib.config import ObjectStore
-from lib.photos.storage import LOG, PHOTOS, TEMPORARY, PhotoFiles, checked, no_room, not_stored
+from lib.photos.storage import LOG, PHOTOS, TEMPORARY, UNAVAILABLE, PhotoFiles, checked, not_stored
 from lib.problems import Problem, unavailable
 
 T = TypeVar("T")
-KIND = "storage-unavailable"
 REFUSES = "the photo store of this server does not answer or refuses"
 # Whoever reads the beginning of a photo gets no more; whoever reads on gets more at a time.
 FIRST_BYTES = 64 * 1024
@@ -288,5 +287,5 @@ class _Said:
 
 def _problem(what: str, said: _Said) -> Problem:
     if what == "put":
-        return no_room("the photo store of this server is full") if said.full else not_stored(REFUSES)
-    return unavailable(f"The photo cannot be fetched: {REFUSES}. Try again later.", kind=KIND)
+        return not_stored("the photo store of this server is full" if said.full else REFUSES, said.full)
+    return unavailable(f"The photo cannot be fetched: {REFUSES}. Try again later.", kind=UNAVAILABLE)

@@ -23,6 +23,7 @@ LOG = logging.getLogger("weeds.storage")
 PHOTOS = "photos"
 THUMBNAILS = "thumbnails"
 TEMPORARY = ".tmp-"
+UNAVAILABLE = "storage-unavailable"
 NAMES_TRIED = 3
 _PATH = re.compile(r"photos/[0-9]{1,19}/[0-9a-f]{2}/[0-9a-f]{64}-[0-9a-f]{8}\.(?:jpg|png|webp|heic)")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -186,23 +187,13 @@ def checked(path: str) -> str:
     return path
 
 
-def not_stored(why: str) -> Problem:
-    """503: the photo was not taken; `why` ends the sentence for its sender."""
+def not_stored(why: str, full: bool = False) -> Problem:
+    """507 when the place is full, 503 else: the photo was not taken. `why` ends the sentence for its sender."""
     return Problem(
-        503,
+        507 if full else 503,
         "Photo not stored",
         f"The photo could not be stored: {why}. Nothing was kept; send it again later.",
-        kind="storage-unavailable",
-    )
-
-
-def no_room(why: str) -> Problem:
-    """507: the photo was not taken, because its place is full; `why` ends the sentence for its sender."""
-    return Problem(
-        507,
-        "Photo not stored",
-        f"The photo could not be stored: {why}. Nothing was kept; send it again later.",
-        kind="storage-full",
+        kind="storage-full" if full else UNAVAILABLE,
     )
 
 
