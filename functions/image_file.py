@@ -8,6 +8,7 @@ from typing import Annotated, BinaryIO
 
 import msgspec
 from flask import Response, send_file
+from werkzeug.wsgi import FileWrapper
 
 from lib import headers, observe
 from lib.dispatcher import Call
@@ -42,6 +43,9 @@ def get(call: Call, path: IdPath, query: Query) -> Response:
     size = content.seek(0, os.SEEK_END)
     content.seek(0)
     response = send_file(content, mimetype=media_type, etag=tag, conditional=False)
+    if "Range" in call.request.headers:
+        # The server's own wrapper cannot seek: it would fetch all that lies before the part asked for.
+        response.response = FileWrapper(content)
     response.content_length = size
     response.make_conditional(call.request.environ, accept_ranges=True, complete_length=size)
     response.headers["Cache-Control"] = "private, max-age=86400"

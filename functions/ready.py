@@ -10,7 +10,7 @@ import msgspec
 from lib import observe
 from lib.dispatcher import Call, served_functions
 from lib.operations import operation
-from lib.photos.storage import folder_writable
+from lib.photos.folder_storage import folder_writable
 from lib.problems import Problem
 from lib.routes import import_function
 
@@ -25,15 +25,17 @@ class Ready(msgspec.Struct):
 
 @operation("Readiness: database, migrations, functions, disk, model")
 def get(call: Call) -> Ready:
-    checks = ["functions", "disk"]
-    wrong = _functions() + _disk(call)
+    wrong = _functions()
     warnings: list[str] = []
     if call.settings.mode == "database":
-        checks += ["database", "migrations", "model"]
-        wrong += _database(call)
+        place = "disk" if call.settings.object_store is None else "photo store"
+        checks = ["functions", place, "database", "migrations", "model"]
+        wrong += _photos(call) + _database(call)
         warnings = _model(call)
     else:
-        checks.append("files")
+        checks = ["functions", "disk", "files"]
+        if not folder_writable(call.settings.output_dir):
+            wrong.append("disk: OUTPUT_DIR is not writable")
         warnings = [f"files: {name}: {reason}" for name, reason in call.services.files.broken()]
     if wrong:
         raise Problem(503, "Not ready", "; ".join(wrong), kind="not-ready", failures=wrong, warnings=warnings)
@@ -50,10 +52,12 @@ def _functions() -> list[str]:
     return wrong
 
 
-def _disk(call: Call) -> list[str]:
-    if call.settings.mode == "database":
-        return [] if call.services.photos.writable() else ["disk: DATA_DIR is not writable"]
-    return [] if folder_writable(call.settings.output_dir) else ["disk: OUTPUT_DIR is not writable"]
+def _photos(call: Call) -> list[str]:
+    if call.services.photos.writable():
+        return []
+    if call.settings.object_store is None:
+        return ["disk: DATA_DIR is not writable"]
+    return ["photo store: PHOTO_STORE cannot be reached or written to; the log says what it answered"]
 
 
 def _model(call: Call) -> list[str]:

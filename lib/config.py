@@ -6,7 +6,7 @@ import os
 import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
@@ -25,6 +25,14 @@ _RATE = re.compile(
     r"^\s*[1-9][0-9]{0,8}\s*(?:/|per)\s*(?:[1-9][0-9]{0,4}\s*)?(?:second|minute|hour|day)s?\s*$"
 )
 
+_BUCKET = re.compile(r"s3://([A-Za-z0-9][A-Za-z0-9._-]{1,62})((?:/[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}){0,8})/?")
+# No user, password or query: logs would show them.
+_ENDPOINT = re.compile(
+    r"https?://(?:[A-Za-z0-9_][A-Za-z0-9._-]*|\[[0-9A-Fa-f:]+\])(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~/-]*)?"
+)
+_REGION = re.compile(r"[A-Za-z0-9._-]*")
+_VISIBLE = re.compile(r"[!-~]*")
+
 
 class ConfigError(Exception):
     """The environment cannot be served; `lines` has one line per bad value."""
@@ -32,6 +40,21 @@ class ConfigError(Exception):
     def __init__(self, lines: list[str]) -> None:
         super().__init__("\n".join(lines))
         self.lines = lines
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectStore:
+    """Where PHOTO_STORE says that photos are objects, and how it is reached.
+
+    Empty texts leave it to the other AWS_* variables and to the role of the machine.
+    """
+
+    bucket: str
+    prefix: str
+    endpoint: str
+    region: str
+    access_key_id: str = field(repr=False)
+    secret_access_key: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +79,7 @@ class Settings:
     rate_limit_storage: str
     data_dir: Path
     output_dir: Path
-    photo_store: str | None
+    object_store: ObjectStore | None  # None: photos are files under data_dir
     model_dir: Path
     model_idle_seconds: int
     region_species: Region | None
@@ -157,6 +180,37 @@ class _Reader:
             self.lines.append(f"{name}: {str(path)!r} names a home folder that does not exist")
             return path
 
+    def object_store(self) -> ObjectStore | None:
+        url = self.text("PHOTO_STORE")
+        names = ("AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+        region, key_id, secret = map(self.text, names)
+        # The one for this service counts more, as in Amazon's own tools.
+        endpoints = {name: self.text(name) for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")}
+        if url in ("", "file"):
+            return None
+        found = _BUCKET.fullmatch(url)
+        if found is None:
+            # Without the value: somebody may have put a key into it.
+            self.lines.append(
+                "PHOTO_STORE: must be file (photos lie under DATA_DIR), s3://bucket or s3://bucket/prefix"
+            )
+            return None
+        for name, endpoint in endpoints.items():
+            if endpoint and (_ENDPOINT.fullmatch(endpoint) is None or _address(endpoint) is None):
+                self.lines.append(
+                    f"{name}: must look like https://host:port, or http://host:port in a private network"
+                )
+        if not _REGION.fullmatch(region):
+            self.lines.append("AWS_REGION: must be the name of a region, such as ap-northeast-1 or auto")
+        for name, value in zip(names[1:], (key_id, secret), strict=True):
+            if not _VISIBLE.fullmatch(value):
+                self.lines.append(f"{name}: must be visible ASCII characters")
+        if bool(key_id) != bool(secret):
+            given, missing = names[1:] if key_id else names[:0:-1]
+            self.lines.append(f"{given}: needs {missing} beside it")
+        endpoint = next(filter(None, endpoints.values()), "")
+        return ObjectStore(found[1], found[2].strip("/"), endpoint.rstrip("/"), region, key_id, secret)
+
     def region(self, name: str) -> Region | None:
         named = self.text(name)
         if not named:
@@ -206,9 +260,6 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     storage = _address(rate_storage)
     if storage is None or storage.scheme not in ("memory", "redis", "rediss"):
         read.lines.append("RATE_LIMIT_STORAGE: must be memory:// or redis://host:port")
-    photo_store = read.text("PHOTO_STORE")
-    if photo_store not in ("", "file"):
-        read.lines.append("PHOTO_STORE: must be file (photos lie under DATA_DIR) or unset")
     site_timezone = read.text("SITE_TIMEZONE", "Asia/Tokyo")
     if not is_timezone(site_timezone):
         read.lines.append(f"SITE_TIMEZONE: {site_timezone!r} is not an IANA time zone such as Asia/Tokyo")
@@ -236,7 +287,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         rate_limit_storage=rate_storage,
         data_dir=read.folder("DATA_DIR", "./data"),
         output_dir=read.folder("OUTPUT_DIR", "./output"),
-        photo_store=photo_store or None,
+        object_store=read.object_store(),
         model_dir=read.folder("MODEL_DIR", STARTER_MODEL),
         model_idle_seconds=read.seconds("MODEL_IDLE_SECONDS", 300),
         region_species=read.region("REGION_SPECIES"),

@@ -18,7 +18,7 @@ from lib.photos.decode import decode
 from lib.photos.examine import examine
 from lib.photos.exif import capture_day
 from lib.photos.identify import MAX_BYTES, inspect, shown_name
-from lib.photos.storage import PhotoFiles
+from lib.photos.storage import UNAVAILABLE, PhotoFiles
 from lib.predictions import prediction_record
 from lib.problems import Problem
 from lib.recognition import Recogniser
@@ -159,8 +159,7 @@ class Intake:
         session = session or self.store.session(photo.session_id)
         try:
             if image is None:
-                with self.files.open(photo.path) as stored:
-                    image = decode(stored.read(), filename=photo.original_filename).image
+                image = decode(self.files.read(photo.path), filename=photo.original_filename).image
             found = self.recogniser.classify(image, session, abandoned)
         except classifier.ModelUnavailable as error:
             why = (
@@ -182,6 +181,9 @@ class Intake:
             LOG.exception("the file of photo %d cannot be read", photo.id)
             return _lost()
         except Exception as error:
+            if isinstance(error, Problem) and error.kind == UNAVAILABLE:
+                why = "The photo is kept. It is classified when the photo store of this server answers again."
+                return _waiting(why, 60, error.kind)
             LOG.exception("photo %d cannot be classified", photo.id)
             self.store.mark_failed(photo.id)
             return error if isinstance(error, Problem) else _failed()

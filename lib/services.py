@@ -83,12 +83,12 @@ class Services:
 
     @property
     def photos(self) -> PhotoFiles:
-        """The photo files under DATA_DIR."""
+        """The photos, under DATA_DIR or in the store of PHOTO_STORE."""
         with self._lock:
             if self._photos is None:
-                from lib.photos.storage import PhotoFiles
+                from lib.photos.storage import open_storage
 
-                self._photos = PhotoFiles(self.settings.data_dir)
+                self._photos = open_storage(self.settings)
             return self._photos
 
     @property

@@ -34,8 +34,7 @@ def delete(store: UserStore, session_id: int, files: PhotoFiles) -> None:
         deleted = store.delete_session(session_id)
         analysis.recompute_pooled(store, deleted.dates)
     # The rows are gone first: a crash here leaves files without rows, which the next sweep removes.
-    for path in deleted.paths:
-        files.delete(path)
+    files.delete(*deleted.paths)
 
 
 def _ready(fields: Mapping[str, Any], model_dir: Path) -> dict[str, Any]:

@@ -97,7 +97,8 @@ def export(
     thumbnail included; other formats become JPEG. `exact` keeps the files byte for byte, position included, as hard
     links where the disk allows. Every file is whole or absent, and the manifest is replaced at once, before files
     that it no longer names are removed. Only photos named after their digest are ever removed. Raises
-    NotATrainingSet for a folder that holds other things, OSError when the disk refuses.
+    NotATrainingSet for a folder that holds other things, OSError when the disk refuses, and the Problem of a photo
+    store that cannot be asked.
     """
     _claim(folder)
     present = {path.name: path for path in _photos_in(folder)}
@@ -245,15 +246,17 @@ def _put(photo: Photo, files: PhotoFiles, target: Path, there: Path | None, exac
         _link(there, target)
         return ""
     try:
-        if exact:
-            with files.open(photo.path) as stored:
-                _link(Path(stored.name), target)
+        stored = files.file_of(photo.path) if exact else None
+        if stored is not None:
+            _link(stored, target)
         else:
-            with files.open(photo.path) as stored:
-                write_atomically(target, without_metadata(stored.read()))
+            data = files.read(photo.path)
+            write_atomically(target, data if exact else without_metadata(data))
     except (FileNotFoundError, ValueError):
         return "its file is missing"
     except Problem as problem:
+        if problem.status == 503:  # the store, not this photo: what the set holds already must stay
+            raise
         return str(problem.detail)
     return ""
 

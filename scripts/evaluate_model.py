@@ -124,14 +124,14 @@ def _cases(options: argparse.Namespace, settings: config.Settings) -> list[Case]
         return cases.spread(cases.of_folder(options.photos), options.limit)
     if settings.database_url is None:
         raise Refused("DATABASE_URL is not set, so there are no confirmed photos: say --photos DIR.")
-    from lib.photos.storage import PhotoFiles
+    from lib.photos.storage import open_storage
     from lib.store.database import DatabaseStore
 
     store = DatabaseStore(settings.database_url)
     try:
         with store.connection():
             mine = store_of(store, options.username, "--username", "whose photos to judge by")
-            found = cases.of_database(mine, PhotoFiles(settings.data_dir))
+            found = cases.of_database(mine, open_storage(settings))
     finally:
         store.close()
     return cases.spread(found, options.limit)
@@ -150,7 +150,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         type=Path,
         help="labelled photos, DIR/Genus_species/*.jpg, `other` for photos that show no plant (default: the photos "
-        "confirmed in DATABASE_URL, with their files under DATA_DIR)",
+        "confirmed in DATABASE_URL, from DATA_DIR or PHOTO_STORE)",
     )
     parser.add_argument(
         "--username", metavar="NAME", help="whose confirmed photos, when there are several users"

@@ -65,7 +65,7 @@ def _export(mine: UserStore, settings: config.Settings, options: argparse.Namesp
     from tqdm import tqdm
 
     from lib import training_set
-    from lib.photos.storage import PhotoFiles
+    from lib.photos.storage import open_storage
 
     if options.session is not None:
         mine.session(options.session)  # 404 when it is not this user's
@@ -73,7 +73,7 @@ def _export(mine: UserStore, settings: config.Settings, options: argparse.Namesp
         try:
             return training_set.export(
                 mine,
-                PhotoFiles(settings.data_dir),
+                open_storage(settings),
                 options.folder,
                 session_id=options.session,
                 since=options.since,

@@ -49,13 +49,13 @@ def _run(settings: config.Settings, options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from lib import backlog
-    from lib.photos.storage import PhotoFiles
+    from lib.photos.storage import open_storage
     from lib.recognition import Recogniser
     from lib.store.database import DatabaseStore
 
     assert settings.database_url is not None
     store = DatabaseStore(settings.database_url)
-    files = PhotoFiles(settings.data_dir)
+    files = open_storage(settings)
     recogniser = Recogniser(settings.model_dir, settings.region_species)
     try:
         with store.connection(), tqdm(unit="photo", disable=not sys.stderr.isatty()) as bar:

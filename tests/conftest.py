@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from lib.store.database import DatabaseStore
+    from tests.object_store import Bucket, Door
 
 ROOT = Path(__file__).resolve().parent.parent
 # The settings of whoever runs the tests, in the environment or in a .env, are not the tests': an empty value hides
@@ -131,6 +132,32 @@ def store(database_url: str) -> Iterator[DatabaseStore]:
     opened = DatabaseStore(database_url)
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="session")
+def object_store_server() -> Iterator[str]:
+    """The endpoint of an S3-compatible server of this test process."""
+    from tests.object_store import running_server
+
+    with running_server() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def bucket(object_store_server: str) -> Bucket:
+    """An empty bucket."""
+    from tests.object_store import new_bucket
+
+    return new_bucket(object_store_server)
+
+
+@pytest.fixture
+def door(bucket: Bucket) -> Iterator[Door]:
+    """A way to that bucket which can be made to refuse."""
+    from tests.object_store import opened_door
+
+    with opened_door(bucket) as door:
+        yield door
 
 
 _numbers = itertools.count(1)

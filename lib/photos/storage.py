@@ -1,215 +1,216 @@
-"""Where the bytes of photos live: files that are whole or absent, whatever instant the power fails."""
+"""Where the bytes of photos live: one interface to a folder and to object storage, each photo whole or absent."""
 
 from __future__ import annotations
 
-import errno
 import logging
-import os
 import re
 import secrets
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from lib.problems import Problem
+
+if TYPE_CHECKING:
+    from lib.config import Settings
 
 LOG = logging.getLogger("weeds.storage")
 PHOTOS = "photos"
 THUMBNAILS = "thumbnails"
-_TEMPORARY = ".tmp-"
+TEMPORARY = ".tmp-"
+UNAVAILABLE = "storage-unavailable"
+NAMES_TRIED = 3
 _PATH = re.compile(r"photos/[0-9]{1,19}/[0-9a-f]{2}/[0-9a-f]{64}-[0-9a-f]{8}\.(?:jpg|png|webp|heic)")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _EXTENSION = re.compile(r"jpg|png|webp|heic")
-_FULL = {errno.ENOSPC: "is full", errno.EDQUOT: "is full", errno.EROFS: "is read-only"}
 
 
 @dataclass(frozen=True, slots=True)
 class SweepReport:
-    """`removed`: paths of files that no row knew; `missing`: paths of rows that have no file. Both sorted."""
+    """`removed`: paths of photos that no row knew; `missing`: paths of rows that have no photo. Both sorted."""
 
     removed: list[str]
     missing: list[str]
 
 
-class PhotoFiles:
-    """The photos under one folder.
+class PhotoFiles(ABC):
+    """The photos of one place.
 
     Paths are relative: `photos/<session>/<digest[:2]>/<digest>-<8 hex>.<extension>`. Every attempt to store
-    gets a name of its own, so that undoing one never takes away the file of another.
+    gets a name of its own, so that undoing one never takes away the photo of another. Thumbnails lie beside the
+    photos, at `thumbnails/<path of the photo>/<width>.jpg`.
+
+    Whatever the place refuses is a Problem: 507 `storage-full` when it is full, 503 `storage-unavailable` else.
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = Path(root)
-
     def put(self, session_id: int, digest: str, extension: str, data: bytes) -> str:
-        """Store durably and return the relative path; file and name are on the disk when this returns.
+        """Store durably and return the relative path; contents and name outlive a power cut when this returns.
 
         `digest` is the SHA-256 in lower-case hex, `extension` jpg, png, webp or heic (ValueError otherwise).
-        Problem 507 when the disk is full or read-only, 503 when it cannot be written to for another reason;
-        nothing stays behind then, nor after any other error.
+        No row may be made of a photo when this raises. A folder holds nothing of it then; an object store
+        that took it without saying so holds an object that the sweep removes.
         """
         if not _DIGEST.fullmatch(digest) or not _EXTENSION.fullmatch(extension) or session_id < 0:
             raise ValueError("not a session id, SHA-256 digest and known extension")
-        path = f"{PHOTOS}/{int(session_id)}/{digest[:2]}/{digest}-{secrets.token_hex(4)}.{extension}"
-        self._write(self.root / path, data)
-        return path
+        for _ in range(NAMES_TRIED):
+            path = f"{PHOTOS}/{int(session_id)}/{digest[:2]}/{digest}-{secrets.token_hex(4)}.{extension}"
+            with suppress(FileExistsError):
+                self._write(path, data)
+                return path
+        raise not_stored("the photo store says that each new name is taken")
 
+    @abstractmethod
     def open(self, path: str) -> BinaryIO:
-        """The stored photo; FileNotFoundError when it is gone, ValueError for a path never given out."""
-        return self._place(path).open("rb")
+        """The stored photo, seekable, of which no more is fetched than is read, give or take a buffer.
 
-    def delete(self, path: str) -> None:
-        """Remove a photo and its thumbnails; a photo that is gone already is no error."""
-        self._place(path).unlink(missing_ok=True)
-        for small in self._thumbnails_of(path):
-            small.unlink(missing_ok=True)
+        FileNotFoundError when it is gone, ValueError for a path never given out.
+        """
+
+    @abstractmethod
+    def read(self, path: str) -> bytes:
+        """The whole photo at once; errors as `open`."""
+
+    def file_of(self, path: str) -> Path | None:
+        """The photo as a file of this machine; None where photos are no files. ValueError as `open`."""
+        checked(path)
+        return None
+
+    def delete(self, *paths: str) -> None:
+        """Remove photos and their thumbnails; a photo that is gone already is no error.
+
+        Their rows are gone before. So a place that refuses is no error either, but a line in the log: what stays
+        behind is without a row, and the sweep removes it.
+        """
+        names = [name for path in paths for name in _with_thumbnails(checked(path))]
+        try:
+            self._remove(names)
+        except (Problem, OSError) as error:
+            LOG.error(
+                "deleted photos could not be removed; the sweep does it",
+                extra={"photos": len(paths), "reason": type(error).__name__},
+            )
 
     def sweep(self, known: Iterable[str], older_than: timedelta) -> SweepReport:
         """Remove what crashes left: photos without a row, half-written files, thumbnails without a photo.
 
-        `known` are the paths of all rows, read after the sweep was decided on. Files younger than
-        `older_than` stay: their row may be on its way.
+        `known` are the paths of all rows, read after the sweep was decided on. What is younger than
+        `older_than` stays: its row may be on its way.
         """
         rows = set(known)
         limit = time.time() - older_than.total_seconds()
-        present: set[str] = set()
+        there: set[str] = set()
         removed: list[str] = []
-        for place in list(self._files(PHOTOS)):
-            path = place.relative_to(self.root).as_posix()
-            if path in rows:
-                present.add(path)
-            elif (_PATH.fullmatch(path) or place.name.startswith(_TEMPORARY)) and _older(place, limit):
-                if _PATH.fullmatch(path):
-                    self.delete(path)
-                    removed.append(path)
-                else:
-                    place.unlink(missing_ok=True)
-        for place in list(self._files(THUMBNAILS)):
-            owner = place.parent.relative_to(self.root / THUMBNAILS).as_posix()
-            lost = place.name.startswith(_TEMPORARY) or not (self.root / owner).exists()
-            if lost and _older(place, limit):
-                place.unlink(missing_ok=True)
-        return SweepReport(sorted(removed), sorted(rows - present))
+        half: list[str] = []
+        for path, written in self._listed(PHOTOS):
+            ours = _PATH.fullmatch(path) is not None
+            if path in rows or (ours and written >= limit):
+                there.add(path)
+            elif ours:
+                removed.append(path)
+            elif _is_temporary(path) and written < limit:
+                half.append(path)
+        self._remove([*half, *(name for path in removed for name in _with_thumbnails(path))])
+        lost = [
+            path
+            for path, written in self._listed(THUMBNAILS)
+            if written < limit and (_is_temporary(path) or _owner(path) not in there)
+        ]
+        self._remove(lost)
+        return SweepReport(sorted(removed), sorted(rows - there))
 
+    @abstractmethod
     def writable(self) -> bool:
-        """Whether a photo can be written now."""
-        return folder_writable(self.root / PHOTOS)
+        """Whether a photo can be written now, found out by writing; leaves nothing behind."""
 
     def thumbnail(self, path: str, width: int) -> bytes:
-        """A photo's thumbnail, made on the first request and kept beside the photos.
+        """A photo's thumbnail as JPEG, made on the first request and kept beside the photos.
 
-        `width` rounds up to one of `thumbnail.WIDTHS`. Errors as `open`, and Problem 422 for a photo that
-        cannot be decoded. A disk too full to keep the thumbnail is no error: it is made again next time.
+        `width` in pixels rounds up to one of `thumbnail.WIDTHS`. Errors as `open`, and Problem 422 for a photo
+        that cannot be decoded. A place too full to keep the thumbnail is no error: it is made again next time.
         """
-        from lib.photos import thumbnail  # Pillow, which serving a kept one does without
+        from lib.photos import thumbnail
 
         width = thumbnail.rounded_width(width)
-        photo = self._place(path)
-        kept = self.root / THUMBNAILS / path / f"{width}.jpg"
+        kept = _thumbnail_path(checked(path), width)
         with suppress(FileNotFoundError):
-            if photo.exists():
-                return kept.read_bytes()
-        small = thumbnail.thumbnail(photo.read_bytes(), width)
+            return self._kept(path, kept)
+        # All of the photo: its picture begins near the front of the file and ends at the end.
+        small = thumbnail.thumbnail(self.read(path), width)
         with suppress(Problem, OSError):
             self._write(kept, small)
             # Deleted meanwhile: whoever deleted it did not see this thumbnail.
-            if not photo.exists():
-                kept.unlink(missing_ok=True)
+            if not self._exists(path):
+                self._remove([kept])
         return small
 
-    def _place(self, path: str) -> Path:
-        """The file of a relative path, in the exact form that `put` gives out: no path leads elsewhere."""
-        if not _PATH.fullmatch(path):
-            raise ValueError("not the path of a photo")
-        return self.root / path
+    @abstractmethod
+    def _write(self, path: str, data: bytes) -> None:
+        """Put `data` at `path`, whole and durable or not at all; FileExistsError where the name is taken."""
 
-    def _thumbnails_of(self, path: str) -> list[Path]:
-        folder = self.root / THUMBNAILS / path
-        return list(folder.iterdir()) if folder.is_dir() else []
+    @abstractmethod
+    def _kept(self, path: str, kept: str) -> bytes:
+        """The thumbnail `kept` of the photo at `path`; FileNotFoundError when there is none."""
 
-    def _files(self, folder: str) -> Iterator[Path]:
-        """All plain files below a folder of the root; what disappears while walking is passed over."""
-        for parent, _, names in os.walk(self.root / folder):
-            for name in names:
-                yield Path(parent) / name
+    @abstractmethod
+    def _exists(self, path: str) -> bool:
+        """Whether something lies at `path`."""
 
-    def _write(self, place: Path, data: bytes) -> None:
-        """Temporary file in the same folder, fsync, rename, fsync of the folder: whole or absent."""
-        temporary = place.parent / f"{_TEMPORARY}{secrets.token_hex(8)}"
-        try:
-            _make_folders(place.parent, self.root)
-            with temporary.open("xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.rename(place)
-            _sync_folder(place.parent)
-        except BaseException as error:
-            for left in (temporary, place):
-                with suppress(OSError):
-                    left.unlink()
-            if not isinstance(error, OSError):
-                raise
-            if error.errno in _FULL:
-                raise Problem(
-                    507,
-                    "Photo not stored",
-                    f"The photo could not be stored: the disk of the server {_FULL[error.errno]}. "
-                    "Nothing was kept; send it again later.",
-                    kind="storage-full",
-                ) from None
-            LOG.exception("photos cannot be written under %s", self.root)
-            raise Problem(
-                503,
-                "Photo not stored",
-                "The photo could not be stored: the server cannot write to its disk. "
-                "Nothing was kept; send it again later.",
-                kind="storage-unavailable",
-            ) from None
+    @abstractmethod
+    def _remove(self, paths: list[str]) -> None:
+        """Remove all of these; what is gone already is passed over."""
+
+    @abstractmethod
+    def _listed(self, folder: str) -> Iterator[tuple[str, float]]:
+        """Path and time of writing (seconds since 1970) of all that lies below a folder."""
 
 
-def folder_writable(folder: Path) -> bool:
-    """Whether a file can be written to a folder now, which is made when it is missing; leaves no file behind.
+def open_storage(settings: Settings) -> PhotoFiles:
+    """The place that PHOTO_STORE names: files under DATA_DIR, or the objects of an `s3://` URL."""
+    if settings.object_store is None:
+        from lib.photos.folder_storage import FolderPhotos
 
-    Asks by doing, because a full or read-only disk lies to access().
-    """
-    place = folder / f"{_TEMPORARY}{secrets.token_hex(8)}"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(b"ok")
-        place.unlink()
-    except OSError:
-        with suppress(OSError):
-            place.unlink()
-        return False
-    return True
+        return FolderPhotos(settings.data_dir)
+    from lib.photos.object_storage import ObjectPhotos
+
+    return ObjectPhotos(settings.object_store)
 
 
-def _make_folders(folder: Path, root: Path) -> None:
-    """Make a folder below the root, and make the names of the new ones durable too."""
-    missing: list[Path] = []
-    while not folder.is_dir():
-        missing.append(folder)
-        folder = folder.parent
-    for one in reversed(missing):
-        one.mkdir(exist_ok=True)
-        _sync_folder(one.parent)
+def checked(path: str) -> str:
+    """The path, when it has the exact form that `put` gives out: no path leads elsewhere. ValueError otherwise."""
+    if not _PATH.fullmatch(path):
+        raise ValueError("not the path of a photo")
+    return path
 
 
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def not_stored(why: str, full: bool = False) -> Problem:
+    """507 when the place is full, 503 else: the photo was not taken. `why` ends the sentence for its sender."""
+    return Problem(
+        507 if full else 503,
+        "Photo not stored",
+        f"The photo could not be stored: {why}. Nothing was kept; send it again later.",
+        kind="storage-full" if full else UNAVAILABLE,
+    )
 
 
-def _older(place: Path, limit: float) -> bool:
-    try:
-        return place.stat().st_mtime < limit
-    except FileNotFoundError:
-        return False
+def _thumbnail_path(path: str, width: int) -> str:
+    return f"{THUMBNAILS}/{path}/{width}.jpg"
+
+
+def _with_thumbnails(path: str) -> list[str]:
+    from lib.photos.thumbnail import WIDTHS
+
+    return [path, *(_thumbnail_path(path, width) for width in WIDTHS)]
+
+
+def _owner(thumbnail: str) -> str:
+    """The path of the photo that a thumbnail is of."""
+    return thumbnail.removeprefix(f"{THUMBNAILS}/").rpartition("/")[0]
+
+
+def _is_temporary(path: str) -> bool:
+    return path.rpartition("/")[2].startswith(TEMPORARY)

@@ -52,10 +52,15 @@ PROBLEM_KINDS = {
         N_("The model folder of this server is missing or was changed; photos are kept until it is mended."),
     ),
     "storage-full": ProblemKind(
-        507, N_("The disk of this server is full. Nothing was kept; send the photo again later.")
+        507,
+        N_("There is no room for photos left on this server. Nothing was kept; send the photo again later."),
     ),
     "storage-unavailable": ProblemKind(
-        503, N_("The server cannot write to its disk. Nothing was kept; send the photo again later.")
+        503,
+        N_(
+            "The place where this server keeps photos does not answer or refuses. A photo that was being sent was "
+            "not kept: send it again later."
+        ),
     ),
     "file-missing": ProblemKind(410, N_("The photo is known, but its file is not on this server.")),
     "nothing-to-confirm": ProblemKind(409, N_("The photo has no label yet, so there is nothing to confirm.")),

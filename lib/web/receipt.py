@@ -40,9 +40,7 @@ TROUBLES = {
     ),
     "waking": N_("The server is waking up. Sending goes on by itself: keep this page open."),
     "busy": N_("The server is busy. Sending goes on by itself: keep this page open."),
-    "storage": N_(
-        "The server cannot write to its disk just now. Sending goes on by itself: keep this page open."
-    ),
+    "storage": N_("The server cannot keep photos just now. Sending goes on by itself: keep this page open."),
     "portal": N_(
         "Something else answered in the server's place. Perhaps this network wants you to sign in first; "
         "sending goes on by itself after that."

@@ -120,8 +120,4 @@ def _reader(path: Path) -> Callable[[], bytes]:
 
 
 def _stored(files: PhotoFiles, path: str) -> Callable[[], bytes]:
-    def read() -> bytes:
-        with files.open(path) as stored:
-            return stored.read()
-
-    return read
+    return lambda: files.read(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -137,6 +138,25 @@ def start_server(folder: Path, database_url: str | None, **environ: str) -> Serv
         server.stop()
         raise AssertionError(f"the server did not start:\n{log.read_text(errors='replace')}") from error
     return server
+
+
+def process_backlog(server: Server, **environ: str) -> dict[str, Any]:
+    """Run the script beside or after a server; its summary line."""
+    variables = os.environ | {
+        "DATABASE_URL": str(server.database_url),
+        "DATA_DIR": str(server.data_dir),
+        "SECRET_KEY": "a secret that is only for tests, 32+",
+        **environ,
+    }
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "scripts" / "process_backlog.py")],
+        env=variables,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode in (0, 3), done.stderr
+    return dict(json.loads(done.stdout.splitlines()[-1])) | {"exit": done.returncode}
 
 
 @pytest.fixture(scope="session")

@@ -5,37 +5,15 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from lib import analysis
 from lib.config import STARTER_MODEL
 from lib.store.database import DatabaseStore
-from tests.functions.conftest import ROOT, Client, Server, start_server
-
-
-def process_backlog(server: Server, **environ: str) -> dict[str, Any]:
-    """Run the script beside or after a server; its summary line."""
-    variables = os.environ | {
-        "DATABASE_URL": str(server.database_url),
-        "DATA_DIR": str(server.data_dir),
-        "SECRET_KEY": "a secret that is only for tests, 32+",
-        **environ,
-    }
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "scripts" / "process_backlog.py")],
-        env=variables,
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode in (0, 3), done.stderr
-    return dict(json.loads(done.stdout.splitlines()[-1])) | {"exit": done.returncode}
+from tests.functions.conftest import Client, Server, process_backlog, start_server
 
 
 def kill(server: Server) -> None:

@@ -42,7 +42,7 @@ OPENINGS = {
     ".env.example": ("#",),
     "run": ("#",),
 }
-PIN = re.compile(r"^[a-z0-9]+(-[a-z0-9]+)*(\[[a-z]+\])?==[0-9][0-9a-z.]*$")
+PIN = re.compile(r"^[a-z0-9]+(-[a-z0-9]+)*(\[[a-z0-9]+\])?==[0-9][0-9a-z.]*$")
 
 
 def sources(folder: Path = ROOT) -> Iterator[Path]:

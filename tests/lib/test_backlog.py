@@ -10,7 +10,7 @@ import pytest
 
 from lib import backlog
 from lib.intake import Intake
-from lib.photos.storage import PhotoFiles
+from lib.photos.folder_storage import FolderPhotos
 from lib.problems import Problem, unavailable
 from lib.recognition import Recogniser
 from lib.store.database import DatabaseStore, UserStore
@@ -73,7 +73,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> dict[int, Exception]:
 
 
 def run(store: DatabaseStore, folder: Path, limit: int | None = None) -> backlog.Work:
-    return backlog.process(store, PhotoFiles(folder), Recogniser(folder / "model"), limit)
+    return backlog.process(store, FolderPhotos(folder), Recogniser(folder / "model"), limit)
 
 
 def test_a_limit_is_kept(
@@ -144,7 +144,7 @@ def test_a_run_in_vain_is_not_repeated_for_an_hour(
         return process(*arguments)
 
     monkeypatch.setattr("lib.backlog.process", counted)
-    works = backlog.Backlog(store, PhotoFiles(tmp_path), Recogniser(tmp_path / "model"))
+    works = backlog.Backlog(store, FolderPhotos(tmp_path), Recogniser(tmp_path / "model"))
 
     def start() -> int:
         works.start()
@@ -177,7 +177,7 @@ def test_a_start_while_it_runs_goes_through_it_once_more(
 ) -> None:
     """What came back during the run, a mended model say, must not wait for the next look."""
     runs: list[int] = []
-    works = backlog.Backlog(store, PhotoFiles(tmp_path), Recogniser(tmp_path / "model"))
+    works = backlog.Backlog(store, FolderPhotos(tmp_path), Recogniser(tmp_path / "model"))
 
     def counted(*_: Any) -> backlog.Work:
         runs.append(1)

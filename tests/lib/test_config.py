@@ -37,7 +37,7 @@ def test_it_has_the_defaults_of_the_specification() -> None:
     assert (settings.rate_limit, settings.rate_limit_storage) == (None, "memory://")
     assert settings.data_dir == Path("data").absolute()
     assert settings.output_dir == Path("output").absolute()
-    assert settings.photo_store is None
+    assert settings.object_store is None
     assert (settings.model_dir, settings.model_idle_seconds) == (config.STARTER_MODEL, 300)
     assert settings.region_species is None
     assert settings.site_timezone == "Asia/Tokyo"
@@ -201,12 +201,112 @@ def test_it_refuses_another_place_for_the_counts(text: str) -> None:
     ]
 
 
-def test_photos_lie_in_files() -> None:
-    assert load({"PHOTO_STORE": "file"}).photo_store == "file"
-    for other in ("s3://bucket/prefix", "file:///elsewhere", "http://["):
-        assert refused({"PHOTO_STORE": other}) == [
-            "PHOTO_STORE: must be file (photos lie under DATA_DIR) or unset"
-        ]
+@pytest.mark.parametrize("text", ["", "file", " file "])
+def test_photos_lie_in_files(text: str) -> None:
+    # Variables that are there for other programs are none of its business then.
+    others = {"AWS_ENDPOINT_URL": "nonsense", "AWS_ACCESS_KEY_ID": "alone"}
+    assert load({"PHOTO_STORE": text} | others).object_store is None
+
+
+@pytest.mark.parametrize(
+    ("text", "bucket", "prefix"),
+    [
+        ("s3://weeds", "weeds", ""),
+        ("s3://weeds/", "weeds", ""),
+        ("s3://weeds.example.org/farm/2025_a/", "weeds.example.org", "farm/2025_a"),
+    ],
+)
+def test_photos_lie_in_an_object_store(text: str, bucket: str, prefix: str) -> None:
+    store = load({"PHOTO_STORE": text}).object_store
+    assert store is not None
+    assert (store.bucket, store.prefix) == (bucket, prefix)
+    assert (store.endpoint, store.region, store.access_key_id, store.secret_access_key) == ("", "", "", "")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "s3://",
+        "s3:weeds",
+        "s3://weeds//farm",
+        "s3://weeds/../farm",
+        "s3://weeds/.hidden",
+        "s3://weeds/a b",
+        "s3://key:hunter22@weeds",
+        "s3://weeds?secret=hunter22",
+        "gs://weeds",
+        "https://weeds.s3.amazonaws.com",
+        "file:///elsewhere",
+        "http://[",
+        "s3://w" + "/x" * 9,
+    ],
+)
+def test_it_refuses_another_place_for_photos_without_showing_it(text: str) -> None:
+    assert refused({"PHOTO_STORE": text}) == [
+        "PHOTO_STORE: must be file (photos lie under DATA_DIR), s3://bucket or s3://bucket/prefix"
+    ]
+
+
+OBJECTS = {"PHOTO_STORE": "s3://weeds"}
+
+
+def test_the_store_is_reached_as_amazon_s_own_tools_reach_it() -> None:
+    known = {
+        "AWS_ENDPOINT_URL": "https://elsewhere.example",
+        "AWS_ENDPOINT_URL_S3": "https://fly.storage.tigris.dev/",
+        "AWS_REGION": "auto",
+        "AWS_ACCESS_KEY_ID": "tid_key",
+        "AWS_SECRET_ACCESS_KEY": "tsec+/=",
+    }
+    store = load(OBJECTS | known).object_store
+    assert store is not None
+    assert (store.endpoint, store.region) == ("https://fly.storage.tigris.dev", "auto")
+    assert (store.access_key_id, store.secret_access_key) == ("tid_key", "tsec+/=")
+    assert "tsec" not in repr(store)
+    assert "tid_key" not in repr(store)
+
+
+@pytest.mark.parametrize("name", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"])
+@pytest.mark.parametrize(
+    "url", ["http://store:9000", "https://s3.example.org/storage/v1", "http://[::1]:9000"]
+)
+def test_it_takes_an_address_of_the_store(name: str, url: str) -> None:
+    store = load(OBJECTS | {name: url}).object_store
+    assert store is not None
+    assert store.endpoint == url
+
+
+@pytest.mark.parametrize("name", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "store:9000",
+        "ftp://store",
+        "https://",
+        "https://user:hunter22@store",
+        "https://store?key=hunter22",
+        "https://store#x",
+        "https://sto re",
+        "https://store:port",
+        "https://store:99999",
+        "https://[::1",
+    ],
+)
+def test_it_refuses_another_address_of_the_store_without_showing_it(name: str, url: str) -> None:
+    assert refused(OBJECTS | {name: url}) == [
+        f"{name}: must look like https://host:port, or http://host:port in a private network"
+    ]
+
+
+def test_half_a_key_or_what_no_header_can_hold_is_refused() -> None:
+    both = {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "hunter22"}
+    for name, other in (tuple(both), tuple(both)[::-1]):
+        assert refused(OBJECTS | {name: both[name]}) == [f"{name}: needs {other} beside it"]
+        (line,) = refused(OBJECTS | both | {name: "hunter22\n鍵"})
+        assert line == f"{name}: must be visible ASCII characters"
+    assert refused(OBJECTS | {"AWS_REGION": "the moon"}) == [
+        "AWS_REGION: must be the name of a region, such as ap-northeast-1 or auto"
+    ]
 
 
 def test_folders_are_absolute_and_may_begin_at_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -340,9 +440,10 @@ def test_it_names_every_bad_value_at_once() -> None:
 OTHERS = (
     "DATABASE_URL", "SECRET_KEY", "LOG_LEVEL", "ALLOWED_ORIGINS", "PORT", "METRICS_PORT", "RATE_LIMIT",
     "RATE_LIMIT_STORAGE", "DATA_DIR", "PHOTO_STORE", "SITE_TIMEZONE", "FUNCTIONS", "MODEL_IDLE_SECONDS",
+    "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY",
 )  # fmt: skip
 TEXTS = st.text(st.characters(exclude_characters="\x00")) | st.sampled_from(
-    ["true", "false", "8000", "~", "[", "*"]
+    ["true", "false", "8000", "~", "[", "*", "s3://weeds", "http://["]
 )
 
 

@@ -12,13 +12,15 @@ import pytest
 from PIL import Image
 
 from lib import classifier
-from lib.config import STARTER_MODEL
+from lib.config import STARTER_MODEL, load
 from lib.intake import Incoming, Intake, Receipt
-from lib.photos.storage import PhotoFiles
+from lib.photos.folder_storage import FolderPhotos
+from lib.photos.storage import open_storage
 from lib.problems import Problem
 from lib.recognition import Recogniser
 from lib.store.database import DatabaseStore, UserStore
 from tests.lib.classifier.lines import occupied
+from tests.object_store import Bucket, Door
 
 DAY = date(2025, 6, 1)
 
@@ -38,7 +40,7 @@ def mine(store: DatabaseStore) -> Iterator[UserStore]:
 
 @pytest.fixture
 def intake(mine: UserStore, tmp_path: Path) -> Intake:
-    return Intake(mine, PhotoFiles(tmp_path / "data"), Recogniser(STARTER_MODEL))
+    return Intake(mine, FolderPhotos(tmp_path / "data"), Recogniser(STARTER_MODEL))
 
 
 def send(intake: Intake, *photos: bytes) -> Receipt:
@@ -139,12 +141,45 @@ def test_a_photo_that_cannot_be_read_or_finds_no_memory_is_not_given_up(
         classifier.get(STARTER_MODEL).__class__, "classify", lambda self, *a, **n: real(*a, **n)
     )
     with monkeypatch.context() as hanging:
-        hanging.setattr(intake.files, "open", broken)
+        hanging.setattr(intake.files, "read", broken)
         problem = intake.classify(outcome.photo)
     assert problem is not None
     assert problem.kind == "file-missing"
     assert not mine.photo(outcome.photo.id).is_processed
     assert intake.classify(outcome.photo) is None
+
+
+def test_a_store_that_refuses_takes_no_photo_and_gives_up_none(
+    intake: Intake, mine: UserStore, bucket: Bucket, door: Door
+) -> None:
+    intake.files = open_storage(load(bucket.environ(door.endpoint)))
+    door.refuse((403, "AccessDenied"), only="PUT ", times=1)
+    receipt = send(intake, picture(1), picture(2))
+    refused, created = receipt.outcomes
+    assert (refused.status, created.status) == ("rejected", "created")
+    assert refused.problem is not None
+    assert (refused.problem.status, refused.problem.kind) == (503, "storage-unavailable")
+    assert created.photo is not None
+    assert bucket.names() == [created.photo.path]
+    door.refuse((403, "AccessDenied"), only="GET ")
+    waits = intake.classify(created.photo)
+    assert waits is not None
+    assert (waits.kind, waits.extensions["cause"]) == ("not-yet-classified", "storage-unavailable")
+    door.refuse("pass")
+    assert intake.classify(created.photo) is None
+
+
+def test_while_the_store_does_not_answer_only_the_first_photo_waits_for_it(
+    intake: Intake, bucket: Bucket, door: Door
+) -> None:
+    intake.files = open_storage(load(bucket.environ(door.endpoint)))
+    door.refuse("hang up")
+    receipt = send(intake, *map(picture, range(1, 6)))
+    assert [outcome.problem.kind for outcome in receipt.outcomes if outcome.problem] == [
+        "storage-unavailable"
+    ] * 5
+    assert len({each.path for each in door.asked}) == 1
+    assert bucket.names() == []
 
 
 def test_a_photo_that_waited_is_held_to_the_list_of_its_session(intake: Intake, mine: UserStore) -> None:
@@ -246,7 +281,7 @@ class TestWaiting:
         assert again.retry_after is None
 
     def test_without_a_model_each_photo_says_why(self, mine: UserStore, tmp_path: Path) -> None:
-        intake = Intake(mine, PhotoFiles(tmp_path / "data"), Recogniser(tmp_path / "none"))
+        intake = Intake(mine, FolderPhotos(tmp_path / "data"), Recogniser(tmp_path / "none"))
         failures = classifier.RESIDENT.failures
         receipt = send(intake, picture(1), picture(2))
         assert self.outcomes(receipt) == [("created", False, True)] * 2

@@ -9,7 +9,7 @@ import pytest
 
 from lib import session_changes
 from lib.config import STARTER_MODEL
-from lib.photos.storage import PhotoFiles
+from lib.photos.folder_storage import FolderPhotos
 from lib.problems import Problem
 from lib.store.database import UserStore
 from lib.store.records import NewPhoto, Session
@@ -40,7 +40,7 @@ def test_a_deleted_session_takes_its_files_along(
     new_photo: Callable[..., NewPhoto],
     tmp_path: Path,
 ) -> None:
-    files = PhotoFiles(tmp_path)
+    files = FolderPhotos(tmp_path)
     path = files.put(session.id, "ab" * 32, "jpg", b"a photo")
     rows.add_photo(new_photo(session.id, path=path))
     with pytest.raises(Problem) as refused:

@@ -13,11 +13,14 @@ import pytest
 from PIL import Image
 
 from lib import training_set
+from lib.config import load
 from lib.photos.decode import decode
-from lib.photos.storage import PhotoFiles
+from lib.photos.folder_storage import FolderPhotos
+from lib.photos.storage import PhotoFiles, open_storage
 from lib.problems import Problem
 from lib.store.database import DatabaseStore, UserStore
 from lib.store.records import NewPhoto
+from tests.object_store import Bucket, Door
 
 DAY = date(2025, 6, 1)
 
@@ -85,7 +88,7 @@ def test_where_there_are_no_links_exact_copies_are_copied(
     def refuses(*_: object) -> None:
         raise OSError("no links here")
 
-    store, files = DatabaseStore(sqlite_url), PhotoFiles(tmp_path / "data")
+    store, files = DatabaseStore(sqlite_url), FolderPhotos(tmp_path / "data")
     data = photo()
     mine = named(store, files, [data])
     monkeypatch.setattr(os, "link", refuses)
@@ -97,8 +100,28 @@ def test_where_there_are_no_links_exact_copies_are_copied(
     store.close()
 
 
+@pytest.mark.parametrize("exact", [False, True])
+def test_photos_come_out_of_object_storage_and_a_refusal_takes_nothing_away(
+    sqlite_url: str, tmp_path: Path, bucket: Bucket, door: Door, exact: bool
+) -> None:
+    store, files = DatabaseStore(sqlite_url), open_storage(load(bucket.environ(door.endpoint)))
+    data = photo(orientation=6)
+    mine = named(store, files, [data])
+    folder = tmp_path / "set"
+    assert training_set.export(mine, files, folder, exact=exact).added == 1
+    (entry,) = training_set.read_manifest(folder)
+    assert (folder / entry.file).read_bytes() == (data if exact else training_set.without_metadata(data))
+    door.refuse((503, "SlowDown"))
+    with pytest.raises(Problem) as refused:
+        training_set.export(mine, files, folder, exact=not exact)
+    assert refused.value.kind == "storage-unavailable"
+    assert training_set.read_manifest(folder) == [entry]
+    assert (folder / entry.file).exists()
+    store.close()
+
+
 def test_a_stored_file_that_was_damaged_is_named_and_left_out(sqlite_url: str, tmp_path: Path) -> None:
-    store, files = DatabaseStore(sqlite_url), PhotoFiles(tmp_path / "data")
+    store, files = DatabaseStore(sqlite_url), FolderPhotos(tmp_path / "data")
     mine = named(store, files, [photo()[:400], photo()])
     done = training_set.export(mine, files, tmp_path / "set")
     assert (done.added, len(done.left_out)) == (1, 1)

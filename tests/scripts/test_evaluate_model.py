@@ -22,7 +22,7 @@ from lib import classifier, keys
 from lib.classifier.model import Classifier
 from lib.config import STARTER_MODEL
 from lib.intake import Incoming, Intake
-from lib.photos.storage import PhotoFiles
+from lib.photos.folder_storage import FolderPhotos
 from lib.recognition import Recogniser
 from lib.store.database import DatabaseStore
 from scripts import evaluate_model
@@ -286,7 +286,7 @@ def test_photos_that_cannot_be_read_are_named_and_make_it_3(run: RunScript, tmp_
 @pytest.fixture
 def confirmed(tmp_path: Path, seedlings: Path, sqlite_url: str) -> tuple[str, Path]:
     """A database and its photos: five uploads, of which a person named four; two of these show one plant."""
-    store, files = DatabaseStore(sqlite_url), PhotoFiles(tmp_path / "data")
+    store, files = DatabaseStore(sqlite_url), FolderPhotos(tmp_path / "data")
     with store.connection():
         user = store.create_user("hana", "hana@example.org", keys.digest("hana"), "hana1234", ["read"])
         mine = store.for_user(user.id)
@@ -327,7 +327,7 @@ def test_the_places_of_sessions_come_with_their_photos(confirmed: tuple[str, Pat
     with store.connection():
         user = store.sole_user()
         assert user is not None
-        found = cases.of_database(store.for_user(user.id), PhotoFiles(data))
+        found = cases.of_database(store.for_user(user.id), FolderPhotos(data))
     store.close()
     assert {each.place for each in found} == {(43.0, 141.3)}
 

@@ -1,164 +1,141 @@
-"""Photos on the disk: whole or absent, swept after crashes, never outside their folder."""
+"""What holds wherever photos lie, in a folder and in object storage: whole or absent, swept, never elsewhere."""
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
-import stat
 import time
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.photos.storage import PhotoFiles, SweepReport
+from lib.config import load
+from lib.photos import thumbnail
+from lib.photos.folder_storage import FolderPhotos
+from lib.photos.storage import PhotoFiles, SweepReport, open_storage
 from lib.problems import Problem
 from tests.lib.photos import samples
+from tests.object_store import Bucket
 
 HOUR = timedelta(hours=1)
 
 
-def digest_of(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
+class Place(Protocol):
+    """A place of photos, seen and changed from outside."""
+
+    files: PhotoFiles
+
+    def names(self) -> list[str]: ...
+    def add(self, path: str, data: bytes) -> None: ...
+    def remove(self, path: str) -> None: ...
+    def age(self, path: str, hours: float) -> None: ...
 
 
-def everything(root: Path) -> list[str]:
-    return sorted(p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file())
+@dataclass
+class Folder:
+    root: Path
+
+    def __post_init__(self) -> None:
+        self.files: PhotoFiles = open_storage(load({"DATA_DIR": str(self.root)}))
+
+    def names(self) -> list[str]:
+        return sorted(p.relative_to(self.root).as_posix() for p in self.root.rglob("*") if p.is_file())
+
+    def add(self, path: str, data: bytes) -> None:
+        (self.root / path).write_bytes(data)
+
+    def remove(self, path: str) -> None:
+        (self.root / path).unlink()
+
+    def age(self, path: str, hours: float) -> None:
+        moment = time.time() - hours * 3600
+        os.utime(self.root / path, (moment, moment))
 
 
-def age(root: Path, path: str, hours: float = 2) -> None:
-    moment = time.time() - hours * 3600
-    os.utime(root / path, (moment, moment))
+class Objects:
+    def __init__(self, bucket: Bucket) -> None:
+        self.names, self.add, self.remove, self.age = bucket.names, bucket.add, bucket.remove, bucket.age
+        self.files: PhotoFiles = open_storage(load(bucket.environ()))
 
 
-@pytest.fixture
-def files(tmp_path: Path) -> PhotoFiles:
-    return PhotoFiles(tmp_path / "data")
+@pytest.fixture(params=["folder", "objects"])
+def place(request: pytest.FixtureRequest) -> Place:
+    if request.param == "folder":
+        return Folder(request.getfixturevalue("tmp_path") / "data")
+    return Objects(request.getfixturevalue("bucket"))
 
 
-def stored(files: PhotoFiles, data: bytes = b"photo", session: int = 7) -> str:
-    return files.put(session, digest_of(data), "jpg", data)
+def stored(place: Place, data: bytes = b"photo", session: int = 7, extension: str = "jpg") -> str:
+    return place.files.put(session, hashlib.sha256(data).hexdigest(), extension, data)
 
 
-def test_what_was_put_can_be_read(files: PhotoFiles) -> None:
-    path = stored(files, b"some photo")
-    digest = digest_of(b"some photo")
+def test_what_was_put_can_be_read(place: Place) -> None:
+    path = stored(place, b"some photo")
+    digest = hashlib.sha256(b"some photo").hexdigest()
     assert path.startswith(f"photos/7/{digest[:2]}/{digest}-")
     assert path.endswith(".jpg")
-    with files.open(path) as file:
+    with place.files.open(path) as file:
         assert file.read() == b"some photo"
-    assert everything(files.root) == [path]
+    assert place.files.read(path) == b"some photo"
+    assert place.names() == [path]
 
 
-def test_two_attempts_never_share_a_file(files: PhotoFiles) -> None:
-    first, second = stored(files), stored(files)
+@pytest.mark.parametrize("extension", ["jpg", "png", "webp", "heic"])
+def test_a_photo_of_several_megabytes_comes_back_in_any_order(place: Place, extension: str) -> None:
+    data = os.urandom(3_000_000)
+    with place.files.open(stored(place, data, extension=extension)) as file:
+        assert file.seek(0, os.SEEK_END) == len(data)
+        assert file.read(10) == b""
+        for start, length in ((2_999_990, 100), (0, 10), (65_530, 20), (1_500_000, 700_000), (5, 0)):
+            file.seek(start)
+            assert file.read(length) == data[start : start + length]
+            assert file.tell() == min(start + length, len(data))
+        assert file.seek(-3, os.SEEK_CUR) == 2
+        assert file.read(4) == data[2:6]
+        file.seek(0)
+        assert b"".join(iter(lambda: file.read(8192), b"")) == data
+        with pytest.raises((ValueError, OSError)):
+            file.seek(-1)
+
+
+def test_two_attempts_never_share_a_name(place: Place) -> None:
+    first, second = stored(place), stored(place)
     assert first != second
-    files.delete(first)
-    with files.open(second) as file:
-        assert file.read() == b"photo"
+    place.files.delete(first)
+    assert place.files.read(second) == b"photo"
 
 
-def test_the_file_and_its_name_are_durable_before_put_returns(
-    files: PhotoFiles, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The order counts: contents to the disk, then the name, then the folders."""
-    done: list[str] = []
-    sync, rename = os.fsync, Path.rename
-
-    def watched_sync(handle: int) -> None:
-        done.append("folder" if stat.S_ISDIR(os.fstat(handle).st_mode) else "file")
-        sync(handle)
-
-    def watched_rename(self: Path, target: Path) -> Path:
-        done.append("rename")
-        assert self.parent == target.parent
-        return rename(self, target)
-
-    monkeypatch.setattr(os, "fsync", watched_sync)
-    monkeypatch.setattr(Path, "rename", watched_rename)
-    stored(files)
-    assert done[-3:] == ["file", "rename", "folder"]
-    assert set(done[:-3]) == {"folder"}
+def test_what_is_gone_cannot_be_opened(place: Place) -> None:
+    path = stored(place)
+    place.remove(path)
+    for act in (place.files.open, place.files.read, lambda p: place.files.thumbnail(p, 160)):
+        with pytest.raises(FileNotFoundError):
+            act(path)
 
 
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS])
-@pytest.mark.parametrize("step", ["write", "fsync", "rename", "mkdir"])
-def test_a_full_disk_is_a_problem_and_leaves_nothing(
-    files: PhotoFiles, monkeypatch: pytest.MonkeyPatch, number: int, step: str
-) -> None:
-    kept = stored(files)
-
-    def fail(*_: Any, **__: Any) -> None:
-        raise OSError(number, os.strerror(number))
-
-    if step == "fsync":
-        monkeypatch.setattr(os, "fsync", fail)
-    elif step == "write":
-        real = Path.open
-
-        def open_full(self: Path, mode: str = "r", *rest: Any) -> Any:
-            file = real(self, mode, *rest)
-            if "x" in mode:
-                file.close()
-                fail()
-            return file
-
-        monkeypatch.setattr(Path, "open", open_full)
-    else:
-        monkeypatch.setattr(Path, step, fail)
-    with pytest.raises(Problem) as caught:
-        stored(files, b"another", session=8)
-    monkeypatch.undo()
-    assert (caught.value.status, caught.value.kind) == (507, "storage-full")
-    assert os.strerror(number) not in caught.value.detail
-    assert everything(files.root) == [kept]
-
-
-@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO, errno.ENOTDIR])
-@pytest.mark.parametrize("step", ["rename", "mkdir"])
-def test_a_disk_that_cannot_be_written_to_is_a_problem_too(
-    files: PhotoFiles, monkeypatch: pytest.MonkeyPatch, number: int, step: str
-) -> None:
-    kept = stored(files)
-
-    def fail(*_: Any, **__: Any) -> None:
-        raise OSError(number, os.strerror(number))
-
-    monkeypatch.setattr(Path, step, fail)
-    with pytest.raises(Problem) as caught:
-        stored(files, b"another", session=8)
-    monkeypatch.undo()
-    assert (caught.value.status, caught.value.kind) == (503, "storage-unavailable")
-    assert os.strerror(number) not in caught.value.detail
-    assert everything(files.root) == [kept]
-
-
-def test_other_errors_pass_and_leave_nothing(files: PhotoFiles, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: Any) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(os, "fsync", fail)
-    with pytest.raises(KeyboardInterrupt):
-        stored(files)
-    monkeypatch.undo()
-    assert everything(files.root) == []
-
-
-def test_delete_takes_the_thumbnails_and_may_be_repeated(files: PhotoFiles) -> None:
-    data = samples.good_photos()["jpeg"]
-    path = stored(files, data)
-    files.thumbnail(path, 100)
-    files.thumbnail(path, 1280)
-    assert len(everything(files.root)) == 3
-    files.delete(path)
-    files.delete(path)
-    assert everything(files.root) == []
+def test_delete_takes_the_thumbnails_and_may_be_repeated(place: Place) -> None:
+    path = stored(place, samples.good_photos()["jpeg"])
+    other = stored(place, b"of somebody else")
+    for width in thumbnail.WIDTHS:
+        place.files.thumbnail(path, width)
+    assert len(place.names()) == 6
+    place.files.delete(path)
+    place.files.delete(path)
+    assert place.names() == [other]
     with pytest.raises(FileNotFoundError):
-        files.open(path)
+        place.files.open(path)
+
+
+def test_many_are_deleted_at_once(place: Place) -> None:
+    kept, *paths = (stored(place, str(number).encode()) for number in range(30))
+    place.files.delete(*paths)
+    place.files.delete()
+    assert place.names() == [kept]
 
 
 WRONG_PATHS = [
@@ -178,8 +155,9 @@ WRONG_PATHS = [
 
 
 @pytest.mark.parametrize("path", WRONG_PATHS)
-def test_no_path_leads_elsewhere(files: PhotoFiles, path: str) -> None:
-    for act in (files.open, files.delete, lambda p: files.thumbnail(p, 160)):
+def test_no_path_leads_elsewhere(place: Place, path: str) -> None:
+    files = place.files
+    for act in (files.open, files.read, files.delete, files.file_of, lambda p: files.thumbnail(p, 160)):
         with pytest.raises(ValueError, match="path"):
             act(path)
 
@@ -187,7 +165,7 @@ def test_no_path_leads_elsewhere(files: PhotoFiles, path: str) -> None:
 @given(st.text(max_size=100))
 def test_random_paths_are_refused(path: str) -> None:
     with pytest.raises(ValueError, match="path"):
-        PhotoFiles(Path("/nonexistent")).open(path)
+        FolderPhotos(Path("/nonexistent")).open(path)
 
 
 @pytest.mark.parametrize(
@@ -200,28 +178,29 @@ def test_random_paths_are_refused(path: str) -> None:
         (1, "", "jpg"),
     ],
 )
-def test_put_takes_no_odd_names(files: PhotoFiles, session: int, digest: str, extension: str) -> None:
+def test_put_takes_no_odd_names(place: Place, session: int, digest: str, extension: str) -> None:
     with pytest.raises(ValueError, match="digest"):
-        files.put(session, digest, extension, b"x")
-    assert everything(files.root.parent) == []
+        place.files.put(session, digest, extension, b"x")
+    assert place.names() == []
 
 
-def test_sweep_removes_only_old_files_that_no_row_knows(files: PhotoFiles) -> None:
-    known, lost, young = (stored(files, data) for data in (b"known", b"lost", b"young"))
-    gone = stored(files, b"gone")
-    (files.root / gone).unlink()
-    age(files.root, known)
-    age(files.root, lost)
-    assert files.sweep([known, gone], HOUR) == SweepReport(removed=[lost], missing=[gone])
-    assert everything(files.root) == sorted([known, young])
-    assert files.sweep([known, gone], HOUR) == SweepReport(removed=[], missing=[gone])
+def test_sweep_removes_only_what_is_old_and_without_a_row(place: Place) -> None:
+    known, lost, young = (stored(place, data) for data in (b"known", b"lost", b"young"))
+    gone = stored(place, b"gone")
+    place.remove(gone)
+    place.age(known, 2)
+    place.age(lost, 2)
+    assert place.files.sweep([known, gone], HOUR) == SweepReport(removed=[lost], missing=[gone])
+    assert place.names() == sorted([known, young])
+    assert place.files.sweep([known, gone], HOUR) == SweepReport(removed=[], missing=[gone])
 
 
-def test_sweep_removes_what_crashes_leave(files: PhotoFiles) -> None:
+def test_sweep_removes_what_crashes_leave(place: Place) -> None:
     data = samples.good_photos()["jpeg"]
-    known, lost = stored(files, data), stored(files, data)
-    files.thumbnail(known, 160)
-    files.thumbnail(lost, 160)
+    known, lost, young = stored(place, data), stored(place, data), stored(place, data)
+    for path in (known, lost, young):
+        place.files.thumbnail(path, 160)
+        place.age(f"thumbnails/{path}/160.jpg", 2)
     folder = Path(known).parent
     for name in (
         f"{folder}/.tmp-old",
@@ -229,97 +208,70 @@ def test_sweep_removes_what_crashes_leave(files: PhotoFiles) -> None:
         f"thumbnails/{known}/.tmp-old",
         f"{folder}/notes.txt",
     ):
-        (files.root / name).write_bytes(b"half")
-        if "old" in name:
-            age(files.root, name)
-    (files.root / lost).unlink()
-    age(files.root, f"thumbnails/{lost}/160.jpg")
-    assert files.sweep([known], HOUR) == SweepReport([], [])
-    # What somebody put there by hand is not ours to remove.
-    expected = [known, f"thumbnails/{known}/160.jpg", f"{folder}/.tmp-new", f"{folder}/notes.txt"]
-    assert everything(files.root) == sorted(expected)
+        place.add(name, b"half")
+        if "new" not in name:
+            place.age(name, 2)
+    place.remove(lost)
+    assert place.files.sweep([known], HOUR) == SweepReport([], [])
+    # What somebody put there by hand is not ours to remove; the row of what is young may be on its way.
+    kept = {f"thumbnails/{path}/160.jpg" for path in (known, young)}
+    assert set(place.names()) == {known, young, f"{folder}/.tmp-new", f"{folder}/notes.txt", *kept}
 
 
-def test_sweep_of_an_old_lost_photo_takes_its_thumbnails(files: PhotoFiles) -> None:
-    lost = stored(files, samples.good_photos()["jpeg"])
-    files.thumbnail(lost, 160)
-    age(files.root, lost)
-    assert files.sweep([], HOUR).removed == [lost]
-    assert everything(files.root) == []
+def test_sweep_of_an_old_lost_photo_takes_its_thumbnails(place: Place) -> None:
+    lost = stored(place, samples.good_photos()["jpeg"])
+    place.files.thumbnail(lost, 160)
+    place.age(lost, 2)
+    assert place.files.sweep([], HOUR).removed == [lost]
+    assert place.names() == []
 
 
-def test_an_empty_store_sweeps(files: PhotoFiles) -> None:
-    assert files.sweep([], HOUR) == SweepReport([], [])
+def test_an_empty_place_sweeps(place: Place) -> None:
+    assert place.files.sweep([], HOUR) == SweepReport([], [])
 
 
-def test_a_file_that_disappears_while_sweeping_is_no_error(
-    files: PhotoFiles, monkeypatch: pytest.MonkeyPatch
+def test_a_place_that_takes_photos_says_so_and_nothing_stays_of_asking(place: Place) -> None:
+    assert place.files.writable()
+    assert place.names() == []
+
+
+def test_thumbnails_are_made_once_at_a_few_widths(place: Place) -> None:
+    path = stored(place, samples.save(samples.picture(2000, 1500), "JPEG"))
+    first = place.files.thumbnail(path, 161)
+    assert place.files.thumbnail(path, 320) == first
+    place.add(f"thumbnails/{path}/320.jpg", b"kept")
+    assert place.files.thumbnail(path, 200) == b"kept"
+    place.files.thumbnail(path, 99_999)
+    assert place.names() == [path, f"thumbnails/{path}/1280.jpg", f"thumbnails/{path}/320.jpg"]
+
+
+def test_a_photo_that_cannot_be_decoded_has_no_thumbnail(place: Place) -> None:
+    path = stored(place, samples.good_photos()["jpeg"][:400])
+    with pytest.raises(Problem) as caught:
+        place.files.thumbnail(path, 160)
+    assert caught.value.status == 422
+    assert place.names() == [path]
+
+
+@pytest.mark.parametrize("meanwhile", ["deleted", "made by another"])
+def test_what_happens_while_a_thumbnail_is_made_does_no_harm(
+    place: Place, monkeypatch: pytest.MonkeyPatch, meanwhile: str
 ) -> None:
-    path = stored(files)
-    ghost = files.root / path
-    ghost.unlink()
-    monkeypatch.setattr(files, "_files", lambda folder: [ghost] if folder == "photos" else [])
-    assert files.sweep([], HOUR) == SweepReport([], [])
+    path = stored(place, samples.good_photos()["jpeg"])
+    make = thumbnail.thumbnail
+
+    def slowly(data: bytes, width: int) -> bytes:
+        monkeypatch.setattr(thumbnail, "thumbnail", make)
+        place.files.delete(path) if meanwhile == "deleted" else place.files.thumbnail(path, width)
+        return make(data, width)
+
+    monkeypatch.setattr(thumbnail, "thumbnail", slowly)
+    small = place.files.thumbnail(path, 160)
+    assert small.startswith(b"\xff\xd8")
+    assert place.names() == ([] if meanwhile == "deleted" else [path, f"thumbnails/{path}/160.jpg"])
 
 
-def test_writable_tells_and_leaves_nothing(files: PhotoFiles, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert files.writable()
-    assert everything(files.root) == []
-
-    def fail(*_: Any) -> None:
-        raise OSError(errno.EROFS, "read-only")
-
-    monkeypatch.setattr(Path, "write_bytes", fail)
-    assert not files.writable()
-
-
-def test_a_file_in_place_of_the_folder_is_not_writable(tmp_path: Path) -> None:
-    (tmp_path / "data").write_bytes(b"")
-    assert not PhotoFiles(tmp_path / "data").writable()
-
-
-def test_thumbnails_are_made_once_at_a_few_widths(files: PhotoFiles, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = stored(files, samples.save(samples.picture(2000, 1500), "JPEG"))
-    first = files.thumbnail(path, 161)
-    assert files.thumbnail(path, 320) == first
-    (files.root / f"thumbnails/{path}/320.jpg").write_bytes(b"kept")
-    assert files.thumbnail(path, 200) == b"kept"
-    files.thumbnail(path, 99_999)
-    assert [p for p in everything(files.root) if p.startswith("thumb")] == [
-        f"thumbnails/{path}/1280.jpg",
-        f"thumbnails/{path}/320.jpg",
-    ]
-
-
-def test_no_thumbnail_outlives_its_photo(files: PhotoFiles) -> None:
-    path = stored(files, samples.good_photos()["jpeg"])
-    files.thumbnail(path, 160)
-    (files.root / path).unlink()
-    with pytest.raises(FileNotFoundError):
-        files.thumbnail(path, 160)
-
-
-def test_a_photo_deleted_while_its_thumbnail_is_made_leaves_none(
-    files: PhotoFiles, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = stored(files, samples.good_photos()["jpeg"])
-    write = PhotoFiles._write
-
-    def write_then_delete(self: PhotoFiles, place: Path, data: bytes) -> None:
-        (self.root / path).unlink()
-        write(self, place, data)
-
-    monkeypatch.setattr(PhotoFiles, "_write", write_then_delete)
-    assert files.thumbnail(path, 160)
-    assert everything(files.root) == []
-
-
-def test_a_full_disk_does_not_stop_thumbnails(files: PhotoFiles, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = stored(files, samples.good_photos()["jpeg"])
-
-    def full(*_: Any) -> None:
-        raise OSError(errno.ENOSPC, "full")
-
-    monkeypatch.setattr(os, "fsync", full)
-    assert files.thumbnail(path, 160).startswith(b"\xff\xd8")
-    assert everything(files.root) == [path]
+def test_only_a_folder_has_files_of_this_machine(place: Place) -> None:
+    path = stored(place)
+    found = place.files.file_of(path)
+    assert (found.read_bytes() if found else None) == (b"photo" if isinstance(place, Folder) else None)
