@@ -95,6 +95,26 @@ class PhotoFiles:
                 place.unlink(missing_ok=True)
         return SweepReport(sorted(removed), sorted(rows - present))
 
+    def forget_thumbnails(self, unused_for: timedelta, *, dry_run: bool = False) -> tuple[int, int]:
+        """Remove the thumbnails that nobody has asked for in so long; how many, and their bytes.
+
+        They are made again when somebody asks. A disk that notes no access times (`noatime`) tells when they were
+        made instead. With `dry_run` nothing is removed.
+        """
+        limit = time.time() - unused_for.total_seconds()
+        count = size = 0
+        for place in list(self._files(THUMBNAILS)):
+            with suppress(FileNotFoundError):
+                facts = place.stat()
+                if max(facts.st_atime, facts.st_mtime) < limit:
+                    if not dry_run:
+                        place.unlink()
+                        with suppress(OSError):  # other sizes are left in it
+                            place.parent.rmdir()
+                    count += 1
+                    size += facts.st_size
+        return count, size
+
     def writable(self) -> bool:
         """Whether a photo can be written now."""
         return folder_writable(self.root / PHOTOS)

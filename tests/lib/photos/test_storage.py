@@ -54,6 +54,30 @@ def test_what_was_put_can_be_read(files: PhotoFiles) -> None:
     assert everything(files.root) == [path]
 
 
+def test_thumbnails_that_nobody_asks_for_go_and_are_made_again(files: PhotoFiles) -> None:
+    data = samples.save(samples.picture(), "JPEG")
+    path = stored(files, data)
+    for width in (160, 320, 640):
+        files.thumbnail(path, width)
+    folder = f"thumbnails/{path}"
+    size = (files.root / folder / "160.jpg").stat().st_size
+    age(files.root, f"{folder}/160.jpg")
+    # Old, but somebody has looked at it since.
+    now = time.time()
+    os.utime(files.root / folder / "320.jpg", (now, now - 7200))
+    assert files.forget_thumbnails(HOUR, dry_run=True) == (1, size)
+    assert (files.root / folder / "160.jpg").exists()
+    assert files.forget_thumbnails(HOUR) == (1, size)
+    assert everything(files.root / folder) == ["320.jpg", "640.jpg"]
+    for name in ("320.jpg", "640.jpg"):
+        age(files.root, f"{folder}/{name}")
+    assert files.forget_thumbnails(HOUR)[0] == 2
+    assert not (files.root / folder).exists()
+    assert everything(files.root) == [path]
+    assert len(files.thumbnail(path, 160)) == size
+    assert files.forget_thumbnails(HOUR) == (0, 0)
+
+
 def test_two_attempts_never_share_a_file(files: PhotoFiles) -> None:
     first, second = stored(files), stored(files)
     assert first != second
