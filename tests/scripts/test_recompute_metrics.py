@@ -131,6 +131,27 @@ def test_while_another_run_is_at_work_it_is_4(run: Any, site: Site) -> None:
     assert (code, summary, err) == (4, {"complete": False}, "")
 
 
+def test_a_run_that_lost_its_lock_ends(
+    run_main: Callable[..., Run], postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = Site(postgres_url, tmp_path)
+    for days in range(2):
+        site.add_photo(make_photo(days), day=DAY + timedelta(days))
+    analyse = analysis.analyse_day
+
+    def and_the_lock_goes(*arguments: Any) -> Any:
+        with site.store() as store:
+            lost = "SELECT pg_terminate_backend(pid, 10000) FROM pg_locks WHERE locktype = 'advisory'"
+            store.db.database.execute_sql(f"{lost} AND classid = {job_lock._SPACE}").fetchall()
+        return analyse(*arguments)
+
+    monkeypatch.setattr(analysis, "analyse_day", and_the_lock_goes)
+    code, out, err = run_main(recompute_metrics.main)(DATABASE_URL=postgres_url)
+    assert code == 1
+    assert json.loads(out) == counted(days=1, computed=1, complete=False)
+    assert err.splitlines()[-1].endswith("run it again to go on.")
+
+
 def test_two_at_once_do_the_work_once(site: Site) -> None:
     runs = [ended(process) for process in [site.start(SCRIPT) for _ in range(3)]]
     assert {done.code for done in runs} <= {0, 4}

@@ -174,7 +174,7 @@ def test_a_redirect_is_told_and_the_key_does_not_follow(run: Any, crooked: tuple
     base, server = crooked
     server.answers = {
         "GET /health": as_json({"status": "ok", "version": "1"}),
-        "POST /api/sessions": (307, {"Location": f"{base}/thief"}, b""),
+        "POST /api/sessions": (302, {"Location": f"{base}/thief"}, b""),
     }
     _, lines, _, _ = run(base, "--key", "k" * 43)
     assert f"sends to {base}/thief" in failures(lines)["session"]
