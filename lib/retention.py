@@ -115,8 +115,6 @@ def _prune_day(
 def _spare(photos: Sequence[Photo], session_id: int, day: date, before: datetime) -> list[Photo]:
     """The photos of the session that can go; `photos` are those of the day in all sessions."""
     candidates = _candidates([each for each in photos if each.session_id == session_id], day, before)
-    if not candidates:
-        return []
     wanted = _numbers(photos, session_id, day)
     if _numbers(_without(photos, candidates), session_id, day) == wanted:
         return candidates
