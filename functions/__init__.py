@@ -54,6 +54,14 @@ FUNCTIONS = (
     Function("session", "functions.session", ("/api/sessions/{id}",), (GET, PATCH, DELETE)),
     Function("keys", "functions.keys", ("/api/keys",), (GET, POST, DELETE)),
     Function("key", "functions.key", ("/api/keys/{id}",), (DELETE,)),
+    # Jobs
+    Function(
+        "recompute_metrics",
+        "functions.recompute_metrics",
+        ("/api/jobs/recompute-metrics",),
+        (POST,),
+        scope="jobs",
+    ),
     # Pages
     Function("home", "functions.home", ("/",), auth="optional", page=True),
     Function("calendar_page", "functions.calendar_page", ("/calendar",), auth="optional", page=True),

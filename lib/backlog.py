@@ -35,24 +35,31 @@ def process(
     files: PhotoFiles,
     recogniser: Recogniser,
     limit: int | None = None,
-    progress: Callable[[int], None] = lambda done: None,
+    progress: Callable[[int], object] = lambda done: None,
+    stopped: Callable[[], bool] = lambda: False,
+    work: Work | None = None,
 ) -> Work:
     """Classify photos that no model has seen, oldest first, and bring their days up to date.
 
     Each photo is finished before the next is begun, so that stopping loses nothing. Two runs at once do some
     photos twice, with the same result. When the model cannot be asked, the run ends and the photos wait. A photo
-    that fails in a way nobody foresaw is left to the next run and does not hold up those behind it.
+    that fails in a way nobody foresaw is left to the next run and does not hold up those behind it. `stopped` is
+    asked before each photo; the days of those that are done are brought up to date all the same. `work` is what the
+    run counts in, for callers that want to know how far it came before a problem ended it.
     """
-    work = Work()
+    work = work or Work()
     after = 0
-    stopped = False
-    while not stopped and (limit is None or work.classified + work.failed < limit):
+    ended = False
+    while not ended and (limit is None or work.classified + work.failed < limit):
         room = BATCH if limit is None else min(BATCH, limit - work.classified - work.failed)
         batch = store.unprocessed(room, after)
         if not batch:
             break
         touched = set()
         for user_id, photo in batch:
+            if stopped():
+                ended = True
+                break
             after = photo.id
             mine = store.for_user(user_id)
             try:
@@ -67,7 +74,7 @@ def process(
                 continue
             if problem is not None and problem.kind == "not-yet-classified":
                 work.waiting += 1
-                stopped = True
+                ended = True
                 break
             work.failed += problem is not None
             work.classified += problem is None
@@ -79,11 +86,15 @@ def process(
     return work
 
 
-def refresh_days(store: DatabaseStore) -> int:
-    """Recompute the days that a crash left behind their photos; how many there were."""
+def refresh_days(store: DatabaseStore, stopped: Callable[[], bool] = lambda: False) -> int:
+    """Recompute the days that a crash left behind their photos; how many there were.
+
+    `stopped` is asked before each.
+    """
     return sum(
         analysis.recompute(store.for_user(user_id), session_id, [day]).computed
         for user_id, session_id, day in store.stale_days()
+        if not stopped()
     )
 
 

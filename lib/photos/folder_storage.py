@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from lib.photos.storage import LOG, PHOTOS, TEMPORARY, PhotoFiles, checked, not_stored
+from lib.photos.storage import LOG, PHOTOS, TEMPORARY, THUMBNAILS, PhotoFiles, checked, not_stored
 
 _FULL = {errno.ENOSPC: "is full", errno.EDQUOT: "is full", errno.EROFS: "is read-only"}
 
@@ -66,7 +66,11 @@ class FolderPhotos(PhotoFiles):
 
     def _remove(self, paths: list[str]) -> None:
         for path in paths:
-            (self.root / path).unlink(missing_ok=True)
+            place = self.root / path
+            place.unlink(missing_ok=True)
+            if path.startswith(f"{THUMBNAILS}/"):
+                with suppress(OSError):  # other sizes are left in it
+                    place.parent.rmdir()
 
     def _listed(self, folder: str) -> Iterator[tuple[str, float]]:
         """What disappears while walking is passed over."""
@@ -75,6 +79,12 @@ class FolderPhotos(PhotoFiles):
                 place = Path(parent) / name
                 with suppress(FileNotFoundError):
                     yield place.relative_to(self.root).as_posix(), place.stat().st_mtime
+
+    def _used(self, folder: str) -> Iterator[tuple[str, float, int]]:
+        for path, written in self._listed(folder):
+            with suppress(FileNotFoundError):
+                facts = (self.root / path).stat()
+                yield path, max(facts.st_atime, written), facts.st_size
 
 
 def folder_writable(folder: Path) -> bool:

@@ -144,10 +144,14 @@ class ObjectPhotos(PhotoFiles):
             self._ask("delete", paths[0], lambda: self._obstore.delete(self._store, paths))
 
     def _listed(self, folder: str) -> Iterator[tuple[str, float]]:
+        return ((path, written) for path, written, _ in self._used(folder))
+
+    def _used(self, folder: str) -> Iterator[tuple[str, float, int]]:
+        """Stores note no reading: the time is that of writing."""
         pages = iter(self._obstore.list(self._store, folder, chunk_size=AT_ONCE))
         while page := self._ask("list", folder, lambda: next(pages, None)):
             for each in page:
-                yield each["path"], each["last_modified"].timestamp()
+                yield each["path"], each["last_modified"].timestamp(), each["size"]
 
     def _whole(self, what: str, path: str) -> bytes:
         return self._ask(what, path, lambda: bytes(self._obstore.get(self._store, path).bytes()))

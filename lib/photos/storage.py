@@ -123,6 +123,18 @@ class PhotoFiles(ABC):
         self._remove(lost)
         return SweepReport(sorted(removed), sorted(rows - there))
 
+    def forget_thumbnails(self, unused_for: timedelta, *, dry_run: bool = False) -> tuple[int, int]:
+        """Remove the thumbnails that nobody has asked for in so long; how many, and their bytes.
+
+        They are made again when somebody asks. An object store, and a disk that notes no access times (`noatime`),
+        tell when they were made instead. With `dry_run` nothing is removed. Problem 503 when the place refuses.
+        """
+        limit = time.time() - unused_for.total_seconds()
+        unused = [(path, size) for path, used, size in self._used(THUMBNAILS) if used < limit]
+        if not dry_run:
+            self._remove([path for path, _ in unused])
+        return len(unused), sum(size for _, size in unused)
+
     @abstractmethod
     def writable(self) -> bool:
         """Whether a photo can be written now, found out by writing; leaves nothing behind."""
@@ -167,6 +179,10 @@ class PhotoFiles(ABC):
     @abstractmethod
     def _listed(self, folder: str) -> Iterator[tuple[str, float]]:
         """Path and time of writing (seconds since 1970) of all that lies below a folder."""
+
+    @abstractmethod
+    def _used(self, folder: str) -> Iterator[tuple[str, float, int]]:
+        """As `_listed`, with the time of the last reading where that is noted, and the size in bytes."""
 
 
 def open_storage(settings: Settings) -> PhotoFiles:

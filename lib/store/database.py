@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from datetime import date
+from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 import peewee as pw
@@ -12,9 +12,9 @@ import peewee as pw
 from lib.store.confirmed import ConfirmedRows
 from lib.store.connection import Connection
 from lib.store.fields import Day
-from lib.store.idempotency import IdempotentRequests
+from lib.store.idempotency import IdempotentRequests, expired
 from lib.store.labels import LabelRows
-from lib.store.models import AnalysisSessions, DiversityMetrics, ImageData
+from lib.store.models import AnalysisSessions, DiversityMetrics, IdempotencyKeys, ImageData
 from lib.store.photos import photo_of, select_photos
 from lib.store.records import Photo
 from lib.store.review import ReviewRows
@@ -92,6 +92,40 @@ class DatabaseStore(Accounts):
         )
         rows = self.db.fetch(query)
         return [(user, session, day) for user, session, value in rows if (day := Day().python_value(value))]
+
+    def expired_requests(self, now: datetime) -> int:
+        """How many answers are kept for requests that are too old to be sent again."""
+        query = IdempotencyKeys.select(pw.fn.COUNT(IdempotencyKeys.id)).where(expired(now))
+        row = self.db.first(query)
+        return int(row[0]) if row else 0
+
+    def forget_expired_requests(self, now: datetime) -> int:
+        """Drops these answers; how many there were."""
+        return self.db.run(IdempotencyKeys.delete().where(expired(now)))
+
+    def days_with_spare_photos(self, before: datetime) -> list[tuple[int, int, date]]:
+        """(user, session, day) where a plant that a person named has near-duplicates that came before a moment and
+        that nobody named and that speak for no plant."""
+        named = ImageData.alias()
+        of_the_same_plant = named.select(pw.SQL("1")).where(
+            named.session_id == ImageData.session_id,
+            named.date == ImageData.date,
+            named.cluster_id == ImageData.cluster_id,
+            named.label_source == "human",
+        )
+        query = (
+            ImageData.select(AnalysisSessions.user_id, ImageData.session_id, ImageData.date)
+            .join(AnalysisSessions, on=(AnalysisSessions.id == ImageData.session_id))
+            .where(
+                ImageData.is_representative == False,  # noqa: E712
+                ImageData.label_source == "model",
+                ImageData.created_at < before,
+                pw.fn.EXISTS(of_the_same_plant),
+            )
+            .distinct()
+        )
+        rows = [(user, session, Day().python_value(value)) for user, session, value in self.db.fetch(query)]
+        return sorted((user, session, day) for user, session, day in rows if day)
 
     def photo_paths(self) -> Iterator[str]:
         """The file of every photo of every user, read in pieces."""

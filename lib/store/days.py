@@ -200,6 +200,39 @@ class DayRows(SessionRows):
             if (day := _day(value))
         ]
 
+    def days_on_record(
+        self, session_id: int | None = None, start: date | None = None, end: date | None = None
+    ) -> dict[date, list[int]]:
+        """By date, in order, the sessions that have photos or a row on it, whether or not these agree.
+
+        404 for a session of somebody else. A date that only a pooled row knows has an empty list.
+        """
+        sessions = self._own_sessions()
+        if session_id is not None:
+            self.session(session_id)
+            sessions = sessions.where(AnalysisSessions.id == session_id)
+        found: dict[date, set[int]] = {}
+        models: tuple[type[ImageData] | type[DiversityMetrics], ...] = (ImageData, DiversityMetrics)
+        for model in models:
+            query = model.select(model.date, model.session_id).where(model.session_id.in_(sessions))
+            for value, each in self.db.fetch(_between(query, model, start, end).distinct()):
+                if day := _day(value):
+                    found.setdefault(day, set()).add(each)
+        if session_id is None:
+            pooled = PooledMetrics.select(PooledMetrics.date).where(PooledMetrics.user_id == self.user_id)
+            for (value,) in self.db.fetch(_between(pooled, PooledMetrics, start, end)):
+                if day := _day(value):
+                    found.setdefault(day, set())
+        return {day: sorted(found[day]) for day in sorted(found)}
+
+    def drop_lone_pooled_day(self, day: date) -> None:
+        """Drops the pooled row of a date on which fewer than two sessions have photos; it would hide theirs."""
+        mine = (PooledMetrics.user_id == self.user_id) & (PooledMetrics.date == day)
+        if self.db.first(PooledMetrics.select(PooledMetrics.id).where(mine)):
+            with self.db.transaction():
+                self.lock_session(None)
+                self._prune_pooled(day)
+
     def counts(self) -> dict[str, int]:
         """`sessions`, `photos`, `days`, `species` of this user."""
         own = self._own_sessions()
@@ -297,7 +330,10 @@ def _by_date_newest_session_first(row: Row) -> tuple[Any, int]:
 
 
 def _between(
-    query: pw.ModelSelect[Any], model: type[DayMetrics], start: date | None, end: date | None
+    query: pw.ModelSelect[Any],
+    model: type[DayMetrics] | type[ImageData],
+    start: date | None,
+    end: date | None,
 ) -> pw.ModelSelect[Any]:
     if start is not None:
         query = query.where(model.date >= start)

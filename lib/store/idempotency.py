@@ -16,6 +16,11 @@ ABANDONED_AFTER = timedelta(minutes=2)  # a request that has not ended by then n
 KEPT_FOR = timedelta(hours=24)
 
 
+def expired(now: datetime) -> Any:
+    """The answers of all users that nobody can ask for any more, as a condition."""
+    return IdempotencyKeys.created_at < now - KEPT_FOR
+
+
 class IdempotentRequests:
     """The part of a UserStore that remembers answers."""
 
@@ -28,11 +33,7 @@ class IdempotentRequests:
         422 when the key came before with another request, 409 while the first is still running.
         """
         now = now or datetime.now(UTC)
-        self.db.run(
-            IdempotencyKeys.delete().where(
-                (IdempotencyKeys.user_id == self.user_id) & (IdempotencyKeys.created_at < now - KEPT_FOR)
-            )
-        )
+        self.db.run(IdempotencyKeys.delete().where((IdempotencyKeys.user_id == self.user_id) & expired(now)))
         begun = self.db.run(
             IdempotencyKeys.insert(
                 user_id=self.user_id, key=key, request_digest=request_digest, created_at=now

@@ -101,6 +101,9 @@ PROBLEM_KINDS = {
         409, N_("The first request with this Idempotency-Key is still running.")
     ),
     "idempotency-key-reused": ProblemKind(422, N_("This Idempotency-Key was used for another request.")),
+    "job-running": ProblemKind(
+        409, N_("This job is at work already; one run at a time. Try again a little later.")
+    ),
     "rate-limited": ProblemKind(429, N_("Too many requests; the header Retry-After says how long to wait.")),
     "unknown-metric": ProblemKind(
         404, N_("There is no metric of this name; the answer lists those there are.")

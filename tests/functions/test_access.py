@@ -37,7 +37,7 @@ class World:
 
 @pytest.fixture
 def world(server: Server, photo: Callable[..., bytes]) -> World:
-    client = server.user()
+    client = server.user("read", "write", "jobs")
     uploaded = client.upload(("a.jpg", photo(1)), date="2025-08-24").json()
     spare = client.post("/api/keys", json={"name": "spare"}).json()
     image = uploaded["results"][0]["image"]
@@ -149,12 +149,23 @@ def test_a_read_only_key_reads_and_writes_nothing(
 
 
 @pytest.mark.parametrize(("function", "method"), CLOSED)
+def test_a_key_for_jobs_alone_runs_jobs_and_nothing_else(
+    function: Function, method: str, server: Server, ask: Any
+) -> None:
+    reply = ask(server.user("jobs"), function, method)
+    if function.scope == "jobs":
+        assert reply.ok, reply.text
+    else:
+        is_problem(reply, 403)
+
+
+@pytest.mark.parametrize(("function", "method"), CLOSED)
 def test_a_write_only_key_reads_nothing(
     function: Function, method: str, server: Server, world: World, ask: Any
 ) -> None:
     made = world.client.post("/api/keys", json={"name": "writer", "scopes": ["write"]}).json()
     reply = ask(Client(server.base, {"X-API-Key": made["secret"]}), function, method)
-    if method in READ_ONLY:
+    if method in READ_ONLY or function.scope == "jobs":
         is_problem(reply, 403)
     else:
         assert reply.ok, reply.text

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 import stat
+import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -178,3 +179,16 @@ def test_a_full_disk_does_not_stop_thumbnails(files: FolderPhotos, monkeypatch: 
     monkeypatch.setattr(os, "fsync", full)
     assert files.thumbnail(path, 160).startswith(b"\xff\xd8")
     assert everything(files.root) == [path]
+
+
+def test_a_thumbnail_that_somebody_looked_at_is_not_unused(files: FolderPhotos) -> None:
+    path = stored(files, samples.save(samples.picture(), "JPEG"))
+    for width in (160, 320):
+        files.thumbnail(path, width)
+        old = time.time() - 7200
+        os.utime(files.root / f"thumbnails/{path}/{width}.jpg", (time.time() if width == 320 else old, old))
+    assert files.forget_thumbnails(HOUR)[0] == 1
+    assert everything(files.root / "thumbnails") == [f"{path}/320.jpg"]
+    os.utime(files.root / f"thumbnails/{path}/320.jpg", (old, old))
+    assert files.forget_thumbnails(HOUR)[0] == 1
+    assert not (files.root / f"thumbnails/{path}").exists()

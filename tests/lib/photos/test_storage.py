@@ -103,6 +103,21 @@ def test_a_photo_of_several_megabytes_comes_back_in_any_order(place: Place, exte
             file.seek(-1)
 
 
+def test_thumbnails_that_nobody_asks_for_go_and_are_made_again(place: Place) -> None:
+    path = stored(place, samples.save(samples.picture(), "JPEG"))
+    sizes = {width: len(place.files.thumbnail(path, width)) for width in (160, 320, 640)}
+    place.age(f"thumbnails/{path}/160.jpg", 2)
+    assert place.files.forget_thumbnails(HOUR, dry_run=True) == (1, sizes[160])
+    assert len(place.names()) == 4
+    assert place.files.forget_thumbnails(HOUR) == (1, sizes[160])
+    for width in (320, 640):
+        place.age(f"thumbnails/{path}/{width}.jpg", 2)
+    assert place.files.forget_thumbnails(HOUR)[0] == 2
+    assert place.names() == [path]
+    assert len(place.files.thumbnail(path, 160)) == sizes[160]
+    assert place.files.forget_thumbnails(HOUR) == (0, 0)
+
+
 def test_two_attempts_never_share_a_name(place: Place) -> None:
     first, second = stored(place), stored(place)
     assert first != second

@@ -14,7 +14,7 @@ import pytest
 from lib.problems import Problem
 from lib.store.database import DatabaseStore, UserStore
 from lib.store.days import StoredDay
-from lib.store.models import DiversityMetrics, ProcessingResults
+from lib.store.models import DiversityMetrics, ImageData, ProcessingResults
 from lib.store.records import DayRow, NewPhoto, Prediction, ProcessingRow, Session
 
 MakeDay = Callable[..., DayRow]
@@ -289,3 +289,53 @@ def test_only_the_columns_asked_for_are_read(
     assert (day.date, day.session_id, day.shannon_diversity) == (saved.date, session.id, 1.5)
     with pytest.raises(AttributeError):
         _ = day.top_species  # a value made up for it would be a wrong number
+
+
+def test_every_day_on_record_is_listed_with_its_sessions(
+    rows: UserStore,
+    other_rows: UserStore,
+    session: Session,
+    day: date,
+    new_photo: Callable[..., NewPhoto],
+    day_row: Callable[..., DayRow],
+    processing_row: Callable[..., ProcessingRow],
+) -> None:
+    """With photos but no row, with a row but no photos, and of a pooled row alone; nobody else's."""
+    south = rows.create_session("South field", timezone="Asia/Tokyo")
+    later, last = day + timedelta(1), day + timedelta(2)
+    for each in (session, south):
+        rows.add_photo(new_photo(each.id))
+    rows.save_day(
+        day_row(session_id=session.id, date=later), processing_row(session_id=session.id, date=later)
+    )
+    rows.save_day(day_row(session_id=None, date=last), processing_row(date=last))
+    both = sorted([session.id, south.id])
+    assert rows.days_on_record() == {day: both, later: [session.id], last: []}
+    assert list(rows.days_on_record()) == [day, later, last]
+    assert rows.days_on_record(start=later) == {later: [session.id], last: []}
+    assert rows.days_on_record(end=day) == {day: both}
+    assert rows.days_on_record(south.id) == {day: [south.id]}
+    assert other_rows.days_on_record() == {}
+    with pytest.raises(Problem) as foreign:
+        other_rows.days_on_record(session.id)
+    assert foreign.value.status == 404
+
+
+def test_a_pooled_row_goes_when_it_is_of_fewer_than_two_sessions(
+    rows: UserStore,
+    session: Session,
+    day: date,
+    new_photo: Callable[..., NewPhoto],
+    day_row: Callable[..., DayRow],
+    processing_row: Callable[..., ProcessingRow],
+) -> None:
+    south = rows.create_session("South field", timezone="Asia/Tokyo")
+    rows.drop_lone_pooled_day(day)  # where there is none, nothing happens
+    rows.save_day(day_row(session_id=None), processing_row())
+    rows.add_photo(new_photo(session.id))
+    photo, _ = rows.add_photo(new_photo(south.id))
+    rows.drop_lone_pooled_day(day)
+    assert rows.day(day) is not None
+    rows.db.run(ImageData.delete().where(ImageData.id == photo.id))
+    rows.drop_lone_pooled_day(day)
+    assert rows.day(day) is None

@@ -146,3 +146,18 @@ def test_of_many_at_once_one_does_the_work_and_all_get_its_answer(
         thread.join()
     (made,) = rows.sessions()
     assert sorted(answers) == [(made.id, False)] * 3 + [(made.id, True)]
+
+
+def test_answers_past_their_day_are_counted_and_dropped_for_everybody(
+    store: DatabaseStore, rows: UserStore, other_rows: UserStore, moment: datetime
+) -> None:
+    for number, each in enumerate((rows, other_rows)):
+        each.idempotent("old", "digest", moment)
+        each.finish_idempotent("old", 201, {"number": number})
+    rows.idempotent("young", "digest", moment + timedelta(hours=2))
+    late = moment + timedelta(hours=25)
+    assert store.expired_requests(moment + timedelta(hours=24)) == 0
+    assert store.expired_requests(late) == 2
+    assert store.forget_expired_requests(late) == 2
+    assert store.expired_requests(late) == 0
+    assert [key for (key,) in store.db.fetch(IdempotencyKeys.select(IdempotencyKeys.key))] == ["young"]
