@@ -14,7 +14,7 @@ TRAIN := $(TRAIN_VENV)/.train-installed
 # One line a package, no upgrade hints: the pins decide.
 PIP_FLAGS := --quiet --disable-pip-version-check
 
-.PHONY: help run test test-models test-pages browser check lint format types imports bench train convert adapt migrate lock clean
+.PHONY: help run test test-models test-pages browser check lint format types imports security bench train convert adapt migrate lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1	/' | expand -t 14
@@ -36,7 +36,7 @@ test-pages: browser ## only the tests that walk the pages in a real browser
 browser: $(DEV) ## find a Chromium for the tests, or install Debian's where that asks nobody (as root, or in CI)
 	@$(BIN)/python scripts/find_browser.py --install
 
-check: lint types imports ## style, types and the import rules
+check: lint types imports security ## style, types, the import rules, dangerous calls, vulnerable packages
 
 lint: $(DEV)
 	@$(BIN)/python -m ruff check .
@@ -51,6 +51,10 @@ types: $(DEV)
 
 imports: $(DEV)
 	@$(BIN)/lint-imports --no-logo
+
+security: $(DEV) ## look for dangerous calls in the code and for known vulnerabilities in the packages
+	@$(BIN)/python -m bandit --quiet --configfile pyproject.toml --recursive functions lib migrations scripts
+	@$(BIN)/python scripts/audit_packages.py
 
 bench: $(RUNTIME) ## measure start-up, memory, photo-to-answer time and imports on this machine
 	@$(BIN)/python -m scripts.bench all

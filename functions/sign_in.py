@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 from flask import Response
 
-from lib import auth, operations
+from lib import admission, auth, operations
 from lib.dispatcher import Call
 from lib.operations import operation
 from lib.problems import Problem
@@ -29,21 +29,24 @@ def get(call: Call, query: Query) -> Response:
     return _form(call, local_path(query.next))
 
 
-@operation("Sign this browser in", media_type=HTML, status=303, problems=(401, 403), form=Form)
+@operation("Sign this browser in", media_type=HTML, status=303, problems=(401, 403, 429), form=Form)
 def post(call: Call) -> Response:
-    store = call.services.database  # raises in file mode, and says what to set
+    _ = call.services.database  # raises in file mode, and says what to set
     call.check_form_token()
     form = operations.read_form(post.operation, call.request.form.to_dict(flat=False))  # type: ignore[attr-defined]
     following = local_path(form.next)
     page = Page(call)
     try:
-        identity = auth.identify(store, form.key.strip()[: auth.LONGEST_KEY + 1])
-    except Problem as problem:
-        if problem.status != 401:
-            raise
-        return _form(
-            call, following, page.say.gettext("This key is not known, or has been revoked."), problem
+        identity = admission.by_key(
+            call.services, form.key.strip()[: auth.LONGEST_KEY + 1], call.request.remote_addr
         )
+    except Problem as problem:
+        if problem.status not in (401, 429):
+            raise
+        words = page.say.gettext("This key is not known, or has been revoked.")
+        if problem.status == 429:
+            words += " " + page.say.gettext("Too many wrong keys came from here. Wait a minute.")
+        return _form(call, following, words, problem)
     if identity.key is None or "read" not in identity.scopes:
         refused = Problem(403, kind="forbidden")
         return _form(

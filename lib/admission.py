@@ -66,8 +66,30 @@ def _identity(services: Services, request: Request, payload: dict[str, Any]) -> 
     if not services.settings.auth_enabled:
         return auth.sole_user(services.database)
     if secret is not None:
-        return auth.identify(services.database, secret)
+        return by_key(services, secret, request.remote_addr)
     return services.browser.identify(services.database, payload)
+
+
+def by_key(services: Services, secret: str, address: str | None) -> Identity:
+    """The user of a key; 401 for one that nobody has, and 429 when `address` has sent too many of these.
+
+    A right key passes whatever was sent before it, since many people may share an address. What is kept off is not
+    guessing, which 256 random bits make hopeless, but a program that goes on asking with a key that is gone.
+    """
+    try:
+        return auth.identify(services.database, secret)
+    except Problem as problem:
+        if problem.status != 401:
+            raise
+        allowance = services.wrong_keys.hit(f"wrong-key:{address}")
+        if allowance.allowed:
+            raise
+        raise Problem(
+            429,
+            detail=f"Too many unknown keys came from this address; try again in {allowance.reset} seconds.",
+            kind="rate-limited",
+            headers={"Retry-After": str(max(1, allowance.reset))},
+        ) from None
 
 
 def offered_token(request: Request) -> str | None:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo
 
+from lib.hosts import is_host
+
 if TYPE_CHECKING:
     from lib.regions import Region
 
@@ -66,6 +68,7 @@ class Settings:
     secret_key_generated: bool
     log_level: str
     allowed_origins: tuple[str, ...]
+    allowed_hosts: tuple[str, ...]
     primary_region: str
     production: bool
     development: bool
@@ -77,6 +80,7 @@ class Settings:
     require_auth_for_data_upload: bool
     rate_limit: str | None
     rate_limit_storage: str
+    wrong_key_limit: str
     data_dir: Path
     output_dir: Path
     object_store: ObjectStore | None  # None: photos are files under data_dir
@@ -172,6 +176,22 @@ class _Reader:
                 self.lines.append(f"ALLOWED_ORIGINS: {name!r} is not an origin such as https://field.example")
         return tuple(filter(None, names))
 
+    def rate(self, name: str, default: str = "") -> str:
+        text = self.text(name, default)
+        if text and not all(_RATE.match(part) for part in re.split(r"[;,]", text)):
+            self.lines.append(f"{name}: must look like 100/minute")
+        return text
+
+    def hosts(self) -> tuple[str, ...]:
+        names = [part.strip().rstrip(".").lower() for part in self.text("ALLOWED_HOSTS").split(",")]
+        for name in filter(None, names):
+            if not is_host(name):
+                self.lines.append(
+                    f"ALLOWED_HOSTS: {name!r} is not a host name such as field.example, or .field.example for all "
+                    "names below it"
+                )
+        return tuple(filter(None, names))
+
     def folder(self, name: str, default: str | Path) -> Path:
         path = Path(self.text(name, str(default)))
         try:
@@ -253,9 +273,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     log_level = read.text("LOG_LEVEL", "INFO").upper()
     if log_level not in LOG_LEVELS:
         read.lines.append(f"LOG_LEVEL: must be one of {', '.join(LOG_LEVELS)}")
-    rate_limit = read.text("RATE_LIMIT") or None
-    if rate_limit and not all(_RATE.match(part) for part in re.split(r"[;,]", rate_limit)):
-        read.lines.append("RATE_LIMIT: must look like 100/minute")
+    rate_limit = read.rate("RATE_LIMIT") or None
     rate_storage = read.text("RATE_LIMIT_STORAGE", "memory://")
     storage = _address(rate_storage)
     if storage is None or storage.scheme not in ("memory", "redis", "rediss"):
@@ -274,6 +292,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         secret_key_generated=generated,
         log_level=log_level,
         allowed_origins=read.origins(),
+        allowed_hosts=read.hosts(),
         primary_region=read.text("PRIMARY_REGION", "nrt"),
         production=production,
         development=read.flag("DEVELOPMENT", False),
@@ -285,6 +304,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         require_auth_for_data_upload=upload_auth,
         rate_limit=rate_limit,
         rate_limit_storage=rate_storage,
+        wrong_key_limit=read.rate("WRONG_KEY_LIMIT", "30/minute"),
         data_dir=read.folder("DATA_DIR", "./data"),
         output_dir=read.folder("OUTPUT_DIR", "./output"),
         object_store=read.object_store(),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask, Request, Response, g, request
 from werkzeug.exceptions import HTTPException
 
-from lib import admission, compression, headers, observe, operations, problems
+from lib import admission, compression, headers, hosts, observe, operations, problems
 from lib.auth import COOKIE_MAX_AGE, NO_KEY, VISITOR, Identity
 from lib.config import ConfigError, Settings, load
 from lib.problems import Problem, internal_error, of_http, too_large, unauthorized
@@ -94,7 +94,7 @@ def create_app(functions: Sequence[Function], settings: Settings | None = None) 
                 methods=_with_head(function.methods),
                 provide_automatic_options=False,
             )
-    app.before_request(_begin)
+    app.before_request(_begin(settings))
     app.after_request(_finish(settings))
     app.register_error_handler(HTTPException, _http_problem)
     app.register_error_handler(Problem, _problem)
@@ -210,16 +210,29 @@ def _response(declared: Operation, reply: Any) -> Response:
     return Response(operations.encode(reply), status=declared.status, content_type=declared.media_type)
 
 
-def _begin() -> Response | None:
-    g.started = time.monotonic()
-    g.request_id = observe.request_id(request.headers.get("X-Request-Id"))
-    if (
-        request.method == "OPTIONS"
-        and request.url_rule is None
-        and "Access-Control-Request-Method" in request.headers
-    ):
-        return Response(status=204)
-    return None
+def _begin(settings: Settings) -> Any:
+    def begin() -> Response | None:
+        g.started = time.monotonic()
+        g.request_id = observe.request_id(request.headers.get("X-Request-Id"))
+        # Whether the process lives may be asked by any name: a probe's is the host's affair.
+        if request.path != "/health" and not hosts.answers_to(
+            request.host, settings.allowed_hosts, settings.allowed_origins
+        ):
+            raise Problem(
+                421,
+                "Misdirected request",
+                "This server does not answer to this host name. Whoever runs it can add the name to ALLOWED_HOSTS.",
+                kind="unknown-host",
+            )
+        if (
+            request.method == "OPTIONS"
+            and request.url_rule is None
+            and "Access-Control-Request-Method" in request.headers
+        ):
+            return Response(status=204)
+        return None
+
+    return begin
 
 
 def _finish(settings: Settings) -> Any:

@@ -179,7 +179,7 @@ def _responses(
 
 def _problem_statuses(function: Function, method: str, operation: Operation) -> set[int]:
     """The declared statuses, and those that the dispatcher may answer for an operation of this kind."""
-    statuses = {*operation.problems, 500, 503}
+    statuses = {*operation.problems, 421, 500, 503}
     if function.auth != "public":
         statuses |= {400, 401, 403, 429}
     if operation.path is not None:

@@ -37,6 +37,7 @@ class Services:
         self._sample: SampleStore | None = None
         self._browser: BrowserSession | None = None
         self._rates: RateLimiter | None = None
+        self._wrong_keys: RateLimiter | None = None
         self._photos: PhotoFiles | None = None
         self._recogniser: Recogniser | None = None
         self._backlog: Backlog | None = None
@@ -166,6 +167,17 @@ class Services:
 
                 self._rates = RateLimiter(self.settings.rate_limit, self.settings.rate_limit_storage)
             return self._rates
+
+    @property
+    def wrong_keys(self) -> RateLimiter:
+        """Counts the keys that nobody has, by the address that sent them."""
+        with self._lock:
+            if self._wrong_keys is None:
+                from lib.rates import RateLimiter
+
+                settings = self.settings
+                self._wrong_keys = RateLimiter(settings.wrong_key_limit, settings.rate_limit_storage)
+            return self._wrong_keys
 
     @contextmanager
     def connection(self) -> Iterator[None]:

@@ -30,7 +30,7 @@ def main(argv: list[str] | None = None) -> int:
         if migrated.returncode:
             return migrated.returncode
     sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, "-m", "gunicorn"])  # noqa: S606
+    os.execv(sys.executable, [sys.executable, "-m", "gunicorn"])  # noqa: S606 # nosec B606
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ HEADINGS = {
     404: N_("There is nothing here"),
     409: N_("This cannot be done now"),
     413: N_("This is too large"),
+    421: N_("This is not the name of the server"),
     422: N_("This cannot be taken"),
     429: N_("Too many requests"),
     500: N_("Something went wrong"),

@@ -80,6 +80,9 @@ PROBLEM_KINDS = {
         401, N_("A key is needed, or the one that was sent is not known or has been revoked.")
     ),
     "forbidden": ProblemKind(403, N_("The key is good, but lacks the scope for this.")),
+    "unknown-host": ProblemKind(
+        421, N_("The server does not answer to this host name; whoever runs it can add it to ALLOWED_HOSTS.")
+    ),
     "foreign-origin": ProblemKind(
         403, N_("A page of another site sent this; it may not change anything here.")
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import pickle
+import pickle  # nosec B403 - for the name of its error alone
 import re
 import zipfile
 from collections.abc import Mapping

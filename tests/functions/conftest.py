@@ -114,6 +114,8 @@ def start_server(folder: Path, database_url: str | None, **environ: str) -> Serv
         "DATA_DIR": str(folder / "data"),
         "OUTPUT_DIR": str(folder / "output"),
         "LOG_LEVEL": "INFO",
+        # Tests send more wrong keys in a minute than people do.
+        "WRONG_KEY_LIMIT": "100000/minute",
         # Empty rather than absent: a developer's .env would fill what is absent.
         "DATABASE_URL": database_url or "",
         **environ,

@@ -14,6 +14,7 @@ import requests
 import functions
 from lib.routes import Function
 from lib.store.database import DatabaseStore
+from tests.functions.browsing import Browser
 from tests.functions.conftest import Client, Server
 
 METHODS = [(function, method) for function in functions.FUNCTIONS for method in function.methods]
@@ -277,3 +278,54 @@ def test_a_key_remembers_when_it_was_used(world: World) -> None:
     used = [key for key in world.client.get("/api/keys").json()["keys"] if key["last_used_at"]]
     assert used
     assert datetime.fromisoformat(used[0]["last_used_at"]) <= datetime.now(UTC)
+
+
+def test_wrong_keys_are_told_to_wait_and_the_right_one_passes(make_server: Callable[..., Server]) -> None:
+    server = make_server(WRONG_KEY_LIMIT="3/hour")
+    user = server.user()
+    for number in range(3):
+        wrong = Client(server.base, {"X-API-Key": f"wrong {number}"})
+        assert wrong.get("/api/sessions").status_code == 401
+    for reply in (
+        Client(server.base, {"X-API-Key": "wrong"}).get("/api/sessions"),
+        Client(server.base, {"Authorization": "Bearer wrong"}).post("/api/upload"),
+        Client(server.base, {"X-API-Key": "wrong", "Accept": "text/html"}).get("/calendar"),
+    ):
+        assert reply.status_code == 429
+        assert 0 < int(reply.headers["Retry-After"]) <= 3600
+    # Others at the same address are not locked out, and visitors neither.
+    assert user.get("/api/sessions").status_code == 200
+    assert server.visitor().get("/api/calendar/hill_q1").status_code == 200
+
+
+def test_wrong_keys_in_the_form_count_too(make_server: Callable[..., Server]) -> None:
+    server = make_server(WRONG_KEY_LIMIT="2/hour")
+    user = server.user()
+    browser = Browser(server.base)
+    assert [browser.sign_in_with("wrong").status_code for _ in range(3)] == [401, 401, 429]
+    page = browser.sign_in_with("wrong")
+    assert "Too many wrong keys came from here." in page.text
+    assert int(page.headers["Retry-After"]) > 0
+    assert browser.sign_in_with(user.secret).status_code == 303
+
+
+@pytest.mark.parametrize("path", ["/", "/api/status", "/nothing-here", "/docs"])
+def test_another_site_cannot_give_the_server_a_name_of_its_own(server: Server, path: str) -> None:
+    reply = server.visitor().get(path, headers={"Host": "attacker.example"})
+    assert reply.status_code == 421
+    assert reply.json()["type"] == "/docs/problems#unknown-host"
+    assert "attacker" not in reply.text
+    page = server.visitor().get(path, headers={"Host": "attacker.example", "Accept": "text/html"})
+    assert page.status_code == 421
+    if path != "/api/status":
+        assert "ALLOWED_HOSTS" in page.text
+
+
+def test_whether_it_lives_may_be_asked_by_any_name(server: Server) -> None:
+    assert server.visitor().get("/health", headers={"Host": "probe.example"}).status_code == 200
+
+
+def test_names_that_are_allowed_are_answered(make_server: Callable[..., Server]) -> None:
+    server = make_server(ALLOWED_HOSTS=".farm.example", ALLOWED_ORIGINS="https://weeds.example")
+    for host, status in (("a.farm.example", 200), ("weeds.example:443", 200), ("farm.example", 421)):
+        assert server.visitor().get("/api/status", headers={"Host": host}).status_code == status

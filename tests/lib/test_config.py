@@ -189,6 +189,24 @@ def test_every_rate_limit_it_takes_can_be_counted(text: str) -> None:
     )
 
 
+def test_names_that_it_answers_to() -> None:
+    assert load({}).allowed_hosts == ()
+    given = " Field.example., .farm.example ,192.168.1.5"
+    assert load({"ALLOWED_HOSTS": given}).allowed_hosts == ("field.example", ".farm.example", "192.168.1.5")
+
+
+@pytest.mark.parametrize("text", ["https://field.example", "*", "field.example:8000", "a b"])
+def test_it_refuses_what_is_no_host_name(text: str) -> None:
+    (line,) = refused({"ALLOWED_HOSTS": text})
+    assert line.startswith(f"ALLOWED_HOSTS: {text!r} is not a host name")
+
+
+@pytest.mark.parametrize("name", ["RATE_LIMIT", "WRONG_KEY_LIMIT"])
+@pytest.mark.parametrize("text", ["many", "10", "0/minute", "10/fortnight"])
+def test_it_refuses_what_is_no_rate(name: str, text: str) -> None:
+    assert refused({name: text}) == [f"{name}: must look like 100/minute"]
+
+
 @pytest.mark.parametrize("text", ["memory://", "redis://cache:6379/0", "rediss://cache"])
 def test_it_takes_a_place_for_the_counts(text: str) -> None:
     assert load({"RATE_LIMIT_STORAGE": text}).rate_limit_storage == text
@@ -439,6 +457,7 @@ def test_it_names_every_bad_value_at_once() -> None:
 
 OTHERS = (
     "DATABASE_URL", "SECRET_KEY", "LOG_LEVEL", "ALLOWED_ORIGINS", "PORT", "METRICS_PORT", "RATE_LIMIT",
+    "ALLOWED_HOSTS", "WRONG_KEY_LIMIT",
     "RATE_LIMIT_STORAGE", "DATA_DIR", "PHOTO_STORE", "SITE_TIMEZONE", "FUNCTIONS", "MODEL_IDLE_SECONDS",
     "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY",
 )  # fmt: skip
