@@ -78,6 +78,7 @@ lock: $(DEV) ## resolve requirements*.in into requirements*.txt
 		$(BIN)/python -m piptools compile --quiet --strip-extras --no-header --no-annotate \
 			--no-emit-index-url --no-emit-find-links --output-file $$name.txt $$name.in || exit 1; \
 		sed -i "1i $$title" $$name.txt; \
+		sed -i '/^$$/,$$d' $$name.txt; \
 	done
 
 clean: ## remove what these targets made; data, databases and .env stay
