@@ -13,16 +13,17 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from lib import config
 from lib.problems import Problem
+from scripts.arguments import positive
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Exit codes: 0 nothing waits any more, 1 refused, 2 wrong arguments or settings, 3 something still waits
     or a photo's file is missing. Safe to interrupt, to repeat and to run beside the server."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--limit", type=_positive, help="classify at most so many photos")
+    parser.add_argument("--limit", type=positive, help="classify at most so many photos")
     parser.add_argument(
         "--grace-minutes",
-        type=_positive,
+        type=positive,
         default=60,
         help="leave younger files alone, their row may be on its way (default: %(default)s)",
     )
@@ -80,13 +81,6 @@ def _run(settings: config.Settings, options: argparse.Namespace) -> int:
         )
     )
     return 3 if waiting or swept.missing else 0
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be 1 or more")
-    return number
 
 
 if __name__ == "__main__":

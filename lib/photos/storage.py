@@ -150,13 +150,13 @@ class PhotoFiles(Place):
                 there.add(path)
             elif ours:
                 removed.append(path)
-            elif _is_temporary(path) and written < limit:
+            elif is_temporary(path) and written < limit:
                 half.append(path)
         self.remove([*half, *(name for path in removed for name in _with_thumbnails(path))])
         lost = [
             path
             for path, written in self.listed(THUMBNAILS)
-            if written < limit and (_is_temporary(path) or _owner(path) not in there)
+            if written < limit and (is_temporary(path) or _owner(path) not in there)
         ]
         self.remove(lost)
         return SweepReport(sorted(removed), sorted(rows - there))
@@ -250,5 +250,6 @@ def _owner(thumbnail: str) -> str:
     return thumbnail.removeprefix(f"{THUMBNAILS}/").rpartition("/")[0]
 
 
-def _is_temporary(path: str) -> bool:
+def is_temporary(path: str) -> bool:
+    """Whether a path is that of something half written."""
     return path.rpartition("/")[2].startswith(TEMPORARY)
