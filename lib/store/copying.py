@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from io import StringIO
 from typing import Any
 
+import peewee as pw
+
 from lib.store import migrate
 from lib.store.connection import Row, is_postgres
 from lib.store.contents import (
@@ -150,7 +152,14 @@ def _putter(new: Snapshot, table: str, columns: dict[str, str]) -> Callable[[lis
                 [tuple(values(row)) for row in rows],
             )
 
-    return copy if new.postgres else insert
+    def put(rows: list[Row]) -> None:
+        try:
+            (copy if new.postgres else insert)(rows)
+        except (pw.DataError, pw.IntegrityError) as error:
+            why = str(error).splitlines()[0]
+            raise CopyRefused(f"{table}: the target does not take a value of the source: {why}") from None
+
+    return put
 
 
 def _field(value: Any) -> str:

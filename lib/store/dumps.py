@@ -12,7 +12,6 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from lib.problems import Problem
 from lib.store.connection import is_postgres, sqlite_path
@@ -209,7 +208,8 @@ class _Tool:
         """Runs it against a server; whatever is secret goes through the environment, where no list of
         processes shows it."""
         environ = {name: value for name, value in os.environ.items() if name != "PGSERVICE"}
-        for name, value in _parameters(url).items():
+        parameters = _parameters(url)
+        for name, value in parameters.items():
             environ[_VARIABLES.get(name, f"PG{name.replace('_', '').upper()}")] = value
         done = subprocess.run(  # noqa: S603
             [self.path, *arguments],
@@ -222,8 +222,9 @@ class _Tool:
         )
         if done.returncode:
             said = " ".join(done.stderr.split()) or f"exit code {done.returncode}"
-            secret = urlsplit(url).password if "," not in url else None
-            raise DumpFailed(f"{Path(self.path).name}: {said.replace(secret, '…') if secret else said}"[:500])
+            if "password" in parameters:
+                said = said.replace(parameters["password"], "…")
+            raise DumpFailed(f"{Path(self.path).name}: {said}"[:500])
 
 
 def _tool(name: str, given: str | None) -> _Tool:
