@@ -58,7 +58,7 @@ def _run(
     manifest = taken.manifest
     reasons = [missing.why for missing in manifest.missing]
     for missing in manifest.missing:
-        print(f"not in the backup: {missing.path} ({missing.why})", file=sys.stderr)
+        print(f"not in the backup: {missing.path!r} ({missing.why})", file=sys.stderr)
     summary = {
         "backup": short(taken.name),
         "database": manifest.database.kind,

@@ -93,7 +93,7 @@ def _run(
             progress=progress,
         )
     for missing in manifest.missing:
-        print(f"was not in the backup: {missing.path} ({missing.why})", file=sys.stderr)
+        print(f"was not in the backup: {missing.path!r} ({missing.why})", file=sys.stderr)
     print(
         json.dumps(
             {

@@ -45,14 +45,14 @@ class Photo(msgspec.Struct, frozen=True):
 
 
 class Missing(msgspec.Struct, frozen=True):
-    """A photo that a row names and the backup lacks.
+    """A photo that a row names and the backup lacks; both texts are the row's, whatever it says.
 
     `why`: `deleted` while the backup ran; `lost`: not in the photo store though its row is still there; `damaged`:
     there with other bytes than its row says.
     """
 
     path: str
-    sha256: Digest
+    sha256: str
     why: str
 
 
@@ -134,8 +134,8 @@ def read(name: str, data: bytes) -> Manifest:
         if msgspec.json.decode(data, type=_Versioned).format != FORMAT:
             raise BackupFailed(f"{name} is of another format: a newer version of this program wrote it")
         manifest = msgspec.json.decode(data, type=Manifest)
-        for path in (*(each.path for each in manifest.photos), *(each.path for each in manifest.missing)):
-            checked(path)
+        for photo in manifest.photos:
+            checked(photo.path)
     except (msgspec.MsgspecError, ValueError) as error:
         raise BackupFailed(f"{name} is not a manifest: {error}") from None
     return manifest

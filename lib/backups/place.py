@@ -31,6 +31,7 @@ LONGEST = timedelta(hours=24)
 BLOBS = "blobs"
 UNUSED = "unused"
 PART_BYTES = 8 * 1024 * 1024
+_BLOB = re.compile(r"blobs/([0-9a-f]{2})/(\1[0-9a-f]{62})-([0-9a-f]{8})")
 _LIST = re.compile(r"unused/[0-9a-f]{16}\.json")
 
 
@@ -88,15 +89,15 @@ class BackupPlace:
             found = [path for path, _ in self.place.listed(BLOBS)]
         copies: dict[str, str] = {}
         for path in found:
-            sha256, _, copy = path.rpartition("/")[2].partition("-")
-            if path not in lost and blob_name(sha256, copy) == path:
-                copies[sha256] = copy
+            blob = _BLOB.fullmatch(path)
+            if blob and path not in lost:
+                copies[blob[2]] = blob[3]
         return copies
 
     def blobs(self) -> set[str]:
         """The names of all blobs."""
         with self._refusing():
-            return {path for path, _ in self.place.listed(BLOBS) if _is_blob(path)}
+            return {path for path, _ in self.place.listed(BLOBS) if _BLOB.fullmatch(path)}
 
     def add(self, sha256: str, data: bytes) -> str:
         """Keeps bytes of this digest; the copy that was made of them."""
@@ -162,7 +163,7 @@ class BackupPlace:
             names = msgspec.json.decode(self.place.whole(path), type=list[str])
         except (FileNotFoundError, msgspec.MsgspecError):
             return []  # another run was done with it; or it is damaged, and what was on it is listed anew
-        return [name for name in names if _is_blob(name)]
+        return [name for name in names if _BLOB.fullmatch(name)]
 
     @contextmanager
     def _refusing(self) -> Iterator[None]:
@@ -187,8 +188,3 @@ def parts_of(file: Path) -> Iterator[tuple[str, bytes]]:
     with file.open("rb") as opened:
         while data := opened.read(PART_BYTES):
             yield hashlib.sha256(data).hexdigest(), data
-
-
-def _is_blob(path: str) -> bool:
-    sha256, _, copy = path.rpartition("/")[2].partition("-")
-    return len(sha256) == 64 and len(copy) == 8 and blob_name(sha256, copy) == path

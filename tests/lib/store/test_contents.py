@@ -96,7 +96,8 @@ def test_columns_and_tables_that_no_model_knows_are_told_of_too(farm: Farm) -> N
     changed(
         farm.url,
         f'CREATE TABLE "od""d" (name TEXT, data {binary}, at TIMESTAMPTZ, day DATE, amount INTEGER)',
-        """INSERT INTO "od""d" VALUES ('b', '1', '2025-08-24T00:00:00+00:00', '2025-08-24', 7), ('a', NULL, NULL, NULL, 8)""",
+        """INSERT INTO "od""d" VALUES ('b', '1',"""
+        """ '2025-08-24T00:00:00+00:00', '2025-08-24', 7), ('a', NULL, NULL, NULL, 8)""",
     )  # fmt: skip
     with snapshot(farm.url) as moment:
         content = moment.content('od"d')

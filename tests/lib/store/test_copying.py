@@ -1,4 +1,4 @@
-"""A database is copied into another with its numbers, all of it or nothing, and nothing that came meanwhile is left."""
+"""A database is copied with its numbers into another, all of it or nothing, and nothing is left behind."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ class TestRefusing:
 
     def test_a_copy_that_differs(self, source: Farm, target: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(copying._READ, "number", lambda value: round(value, 3))
-        with pytest.raises(CopyRefused, match="differs from the source: .*image_data: its rows hold other"):
+        with pytest.raises(CopyRefused, match=r"differs from the source: .*image_data: its rows hold other"):
             copy_database(source.url, target)
         assert rows_in(target) == 0
 
@@ -142,7 +142,7 @@ class TestRefusing:
             run(
                 source.url, "UPDATE users SET username = hex(zeroblob(40))"
             )  # SQLite takes text of any length
-        with pytest.raises(CopyRefused, match="does not take a value.*(CHECK|too long)"):
+        with pytest.raises(CopyRefused, match=r"does not take a value.*(CHECK|too long)"):
             copy_database(source.url, target)
         assert rows_in(target) == 0
 

@@ -154,7 +154,7 @@ class TestSqlite:
         if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder]).returncode:
             pytest.skip("no file system can be mounted here")
         try:
-            with pytest.raises(DumpFailed, match="is full: .* TMPDIR"), dumped(sqlite_url, folder):
+            with pytest.raises(DumpFailed, match=r"is full: .* TMPDIR"), dumped(sqlite_url, folder):
                 pass
         finally:
             subprocess.run(["umount", folder], check=True)
