@@ -302,10 +302,13 @@ def place(text: str, name: str) -> Path | ObjectStore:
 
     Raises ConfigError naming what is wrong with the URL or with the variables that it needs.
     """
-    if "://" not in text:
-        return Path(text).expanduser().absolute()
     read = _Reader(_process_environment())
-    found = read.object_store(text, name, "a folder")
+    found: Path | ObjectStore | None
+    if "://" in text or not text.strip():
+        found = read.object_store(text.strip() or "nowhere", name, "a folder")
+    else:
+        read.environ = {name: text}
+        found = read.folder(name, text)
     if found is None or read.lines:
         raise ConfigError(read.lines)
     return found

@@ -155,7 +155,7 @@ def _putter(new: Snapshot, table: str, columns: dict[str, str]) -> Callable[[lis
     def put(rows: list[Row]) -> None:
         try:
             (copy if new.postgres else insert)(rows)
-        except (pw.DataError, pw.IntegrityError) as error:
+        except (pw.DataError, pw.IntegrityError, pw.ProgrammingError, pw.OperationalError) as error:
             why = str(error).splitlines()[0]
             raise CopyRefused(f"{table}: the target does not take a value of the source: {why}") from None
 

@@ -103,6 +103,37 @@ def test_a_photo_of_several_megabytes_comes_back_in_any_order(place: Place, exte
             file.seek(-1)
 
 
+def test_a_photo_is_put_back_where_it_was_and_over_nothing(place: Place) -> None:
+    path = stored(place, b"some photo")
+    with pytest.raises(FileExistsError):
+        place.files.put_back(path, b"another")
+    assert place.files.read(path) == b"some photo"
+    place.files.delete(path)
+    place.files.put_back(path, b"some photo")
+    assert place.files.read(path) == b"some photo"
+    with pytest.raises(ValueError, match="not the path of a photo"):
+        place.files.put_back("../photos/x.jpg", b"photo")
+    assert place.names() == [path]
+
+
+def test_it_tells_which_photos_lie_there(place: Place) -> None:
+    assert list(place.files.stored()) == []
+    paths = [stored(place, data) for data in (b"a", b"b")]
+    place.add(f"{paths[0].rpartition('/')[0]}/.tmp-0123456789abcdef", b"half")
+    assert sorted(place.files.stored()) == sorted(paths)
+
+
+def test_what_is_no_photo_lies_beside_them(place: Place) -> None:
+    for path in ("blobs/ab/one", "blobs/two"):
+        place.files.write(path, path.encode())
+    assert {path for path, _ in place.files.listed("blobs")} == {"blobs/ab/one", "blobs/two"}
+    assert place.files.whole("blobs/two") == b"blobs/two"
+    place.files.remove(["blobs/two", "blobs/none"])
+    assert not place.files.exists("blobs/two")
+    with pytest.raises(FileNotFoundError):
+        place.files.whole("blobs/two")
+
+
 def test_two_attempts_never_share_a_name(place: Place) -> None:
     first, second = stored(place), stored(place)
     assert first != second

@@ -146,6 +146,16 @@ class TestRefusing:
             copy_database(source.url, target)
         assert rows_in(target) == 0
 
+    def test_a_column_that_the_target_has_not(self, source: Farm, target: str) -> None:
+        run(source.url, "ALTER TABLE users ADD COLUMN phone VARCHAR(20)")
+        with pytest.raises(CopyRefused, match=r"users: the target does not take .*phone"):
+            copy_database(source.url, target)
+        run(target, "ALTER TABLE users ADD COLUMN phone VARCHAR(20)")
+        run(source.url, "UPDATE users SET phone = '\\N'")
+        assert copy_database(source.url, target).rows == rows_in(target)
+        with snapshot(target) as moment:
+            assert moment.all("SELECT phone FROM users") == [("\\N",)]
+
     def test_stopped_in_the_middle(self, source: Farm, target: str) -> None:
         def stop(rows: int) -> None:
             raise KeyboardInterrupt
