@@ -170,8 +170,7 @@ class BackupPlace:
         try:
             yield
         except Problem as problem:
-            why = "is full" if problem.status == 507 else "cannot be used: it does not answer or refuses"
-            raise BackupFailed(f"{self.name} {why}") from None
+            raise BackupFailed(f"{self.name} {why_refused(problem)}") from None
         except FileNotFoundError:
             raise
         except OSError as error:
@@ -181,6 +180,11 @@ class BackupPlace:
 def short(name: str) -> str:
     """A backup's name as people say it: its time and the beginning of its digest."""
     return name.removeprefix(f"{documents.FOLDER}/").removesuffix(".json")[:32]
+
+
+def why_refused(problem: Problem) -> str:
+    """What a place that refuses is or does, to go on after its name."""
+    return "is full" if problem.status == 507 else "cannot be used: it does not answer or refuses"
 
 
 def parts_of(file: Path) -> Iterator[tuple[str, bytes]]:

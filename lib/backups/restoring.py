@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lib.backups.manifest import BackupFailed, Manifest, Photo
-from lib.backups.place import BackupPlace
+from lib.backups.place import BackupPlace, why_refused
 from lib.backups.taking import Progress, silent
 from lib.photos.storage import PhotoFiles
 from lib.problems import Problem
@@ -182,7 +182,6 @@ def _storing() -> Iterator[None]:
     try:
         yield
     except Problem as problem:
-        why = "is full" if problem.status == 507 else "cannot be used: it does not answer or refuses"
-        raise BackupFailed(f"the photo store {why}; run it again to go on") from None
+        raise BackupFailed(f"the photo store {why_refused(problem)}; run it again to go on") from None
     except FileExistsError:
         raise BackupFailed("somebody else puts photos into the target: run it again") from None

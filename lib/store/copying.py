@@ -66,7 +66,10 @@ def copy_database(source: str, target: str, progress: Callable[[int], object] = 
             raise CopyRefused(f"the target is not empty: there are rows in {', '.join(full)}")
         should: dict[str, Content] = {}
         for name in _names():
-            put = _putter(new, name, old.columns(name))
+            columns = old.columns(name)
+            if new.columns(name) != columns:
+                raise CopyRefused(f"{name}: the two have different columns")
+            put = _putter(new, name, columns)
 
             def seen(rows: list[Row], put: Callable[[list[Row]], None] = put) -> None:
                 put(rows)
@@ -155,7 +158,7 @@ def _putter(new: Snapshot, table: str, columns: dict[str, str]) -> Callable[[lis
     def put(rows: list[Row]) -> None:
         try:
             (copy if new.postgres else insert)(rows)
-        except (pw.DataError, pw.IntegrityError, pw.ProgrammingError, pw.OperationalError) as error:
+        except (pw.DataError, pw.IntegrityError) as error:
             why = str(error).splitlines()[0]
             raise CopyRefused(f"{table}: the target does not take a value of the source: {why}") from None
 

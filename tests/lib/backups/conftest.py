@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -18,6 +15,7 @@ from lib.config import load
 from lib.photos.storage import open_photos, open_place
 from tests import farm as farms
 from tests.farm import Farm
+from tests.folder_place import FolderPlace
 from tests.object_store import Bucket
 
 
@@ -33,29 +31,12 @@ class Inside(Protocol):
     def age(self, path: str, hours: float) -> None: ...
 
 
-@dataclass
-class InFolder:
-    root: Path
+class InFolder(FolderPlace):
+    """Backups below a folder."""
 
-    def __post_init__(self) -> None:
-        self.place = BackupPlace(open_place(self.root), str(self.root))
-
-    def names(self) -> list[str]:
-        return sorted(p.relative_to(self.root).as_posix() for p in self.root.rglob("*") if p.is_file())
-
-    def read(self, path: str) -> bytes:
-        return (self.root / path).read_bytes()
-
-    def add(self, path: str, data: bytes) -> None:
-        (self.root / path).parent.mkdir(parents=True, exist_ok=True)
-        (self.root / path).write_bytes(data)
-
-    def remove(self, path: str) -> None:
-        (self.root / path).unlink()
-
-    def age(self, path: str, hours: float) -> None:
-        moment = time.time() - hours * 3600
-        os.utime(self.root / path, (moment, moment))
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.place = BackupPlace(open_place(root), str(root))
 
 
 class InBucket:

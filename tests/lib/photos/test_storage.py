@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import time
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
@@ -19,6 +17,7 @@ from lib.photos import thumbnail
 from lib.photos.folder_storage import FolderPhotos
 from lib.photos.storage import PhotoFiles, SweepReport, open_storage
 from lib.problems import Problem
+from tests.folder_place import FolderPlace
 from tests.lib.photos import samples
 from tests.object_store import Bucket
 
@@ -36,25 +35,10 @@ class Place(Protocol):
     def age(self, path: str, hours: float) -> None: ...
 
 
-@dataclass
-class Folder:
-    root: Path
-
-    def __post_init__(self) -> None:
-        self.files: PhotoFiles = open_storage(load({"DATA_DIR": str(self.root)}))
-
-    def names(self) -> list[str]:
-        return sorted(p.relative_to(self.root).as_posix() for p in self.root.rglob("*") if p.is_file())
-
-    def add(self, path: str, data: bytes) -> None:
-        (self.root / path).write_bytes(data)
-
-    def remove(self, path: str) -> None:
-        (self.root / path).unlink()
-
-    def age(self, path: str, hours: float) -> None:
-        moment = time.time() - hours * 3600
-        os.utime(self.root / path, (moment, moment))
+class Folder(FolderPlace):
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.files: PhotoFiles = open_storage(load({"DATA_DIR": str(root)}))
 
 
 class Objects:

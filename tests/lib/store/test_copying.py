@@ -148,7 +148,7 @@ class TestRefusing:
 
     def test_a_column_that_the_target_has_not(self, source: Farm, target: str) -> None:
         run(source.url, "ALTER TABLE users ADD COLUMN phone VARCHAR(20)")
-        with pytest.raises(CopyRefused, match=r"users: the target does not take .*phone"):
+        with pytest.raises(CopyRefused, match="users: the two have different columns"):
             copy_database(source.url, target)
         run(target, "ALTER TABLE users ADD COLUMN phone VARCHAR(20)")
         run(source.url, "UPDATE users SET phone = '\\N'")

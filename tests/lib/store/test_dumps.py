@@ -14,6 +14,7 @@ from urllib.parse import quote
 import pytest
 
 from lib.photos.storage import open_photos
+from lib.problems import Problem
 from lib.store import dumps, migrate
 from lib.store.contents import Content, connected, snapshot
 from lib.store.dumps import DumpFailed, dumped, load_dump, other_database, restoring, scratch, what_is_there
@@ -279,6 +280,8 @@ class TestPostgres:
             pytest.raises(DumpFailed, match=r"permission denied.*--verify-url"),
             scratch("postgresql", folder, mine),
         ):
+            pass
+        with pytest.raises(Problem), scratch("postgresql", folder, "postgresql://nobody@127.0.0.1:1/x"):
             pass
         with (
             pytest.raises(DumpFailed, match="name a server with --verify-url"),
