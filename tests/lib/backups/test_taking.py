@@ -217,6 +217,8 @@ def test_a_run_that_took_too_long_looks_again_at_what_may_be_named(
 ) -> None:
     first = back_up(little_farm, inside.place).manifest.photos[0]
     blob = f"blobs/{first.sha256[:2]}/{first.sha256}-{first.copy}"
+    lost = little_farm.add(9)
+    little_farm.files.remove([lost.path])
     now = [1_756_000_000.0]
 
     def slow(items: Iterable[Any], total: int, what: str) -> Iterable[Any]:
@@ -229,6 +231,7 @@ def test_a_run_that_took_too_long_looks_again_at_what_may_be_named(
     (again,) = [photo for photo in taken.manifest.photos if photo.path == first.path]
     assert again.copy != first.copy
     assert taken.photos_copied == 1
+    assert [(each.path, each.why) for each in taken.manifest.missing] == [(lost.path, "lost")]
     inside.remove(blob)
     assert inside.place.blob(again.sha256, again.copy) == little_farm.files.read(first.path)
 

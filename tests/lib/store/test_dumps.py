@@ -220,6 +220,19 @@ class TestPostgres:
             pass
         assert list(folder.iterdir()) == []
 
+    def test_what_is_written_before_the_program_runs_is_not_in_the_dump(
+        self, postgres_url: str, folder: Path, tmp_path: Path, fake: Callable[[str], str], programs: Path
+    ) -> None:
+        farms.found(postgres_url, open_photos(tmp_path / "data"))
+        before = contents(postgres_url)
+        late = fake(
+            f'[ "$1" = --version ] || {programs}/psql -q -c "UPDATE users SET email = email || 1" || exit 1\n'
+            f'exec {programs}/pg_dump "$@"'
+        )
+        with dumped(postgres_url, folder, late) as dump, scratch(dump.kind, folder, postgres_url) as url:
+            load_dump(dump.file, dump.kind, url)
+            assert contents(url) == before != contents(postgres_url)
+
     def test_another_program_is_refused(
         self, postgres_url: str, folder: Path, fake: Callable[[str], str]
     ) -> None:
