@@ -136,20 +136,19 @@ class _Reader:
             return default
         return int(raw)
 
-    def database_url(self) -> str | None:
-        url = self.text("DATABASE_URL")
+    def database_url(self, url: str, name: str = "DATABASE_URL") -> str | None:
         if not url:
             return None
         if url.startswith("postgres://"):  # the spelling that several hosting platforms still hand out
             url = "postgresql" + url.removeprefix("postgres")
         if url.startswith("sqlite:///"):
             if not url.removeprefix("sqlite:///").strip("/"):
-                self.lines.append("DATABASE_URL: names no file; write sqlite:///./weed_diversity.db")
+                self.lines.append(f"{name}: names no file; write sqlite:///./weed_diversity.db")
         elif not url.startswith("postgresql://"):
-            self.lines.append("DATABASE_URL: must start with sqlite:/// or postgresql://")
+            self.lines.append(f"{name}: must start with sqlite:/// or postgresql://")
         elif "," not in url and _address(url) is None:  # libpq takes a list of hosts, urlsplit does not
             # Without the value: it holds a password.
-            self.lines.append("DATABASE_URL: must look like postgresql://user:password@host:5432/name")
+            self.lines.append(f"{name}: must look like postgresql://user:password@host:5432/name")
         return url
 
     def secret_key(self, production: bool) -> tuple[str, bool]:
@@ -200,8 +199,7 @@ class _Reader:
             self.lines.append(f"{name}: {str(path)!r} names a home folder that does not exist")
             return path
 
-    def object_store(self) -> ObjectStore | None:
-        url = self.text("PHOTO_STORE")
+    def object_store(self, url: str, name: str, otherwise: str) -> ObjectStore | None:
         names = ("AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
         region, key_id, secret = map(self.text, names)
         # The one for this service counts more, as in Amazon's own tools.
@@ -211,20 +209,18 @@ class _Reader:
         found = _BUCKET.fullmatch(url)
         if found is None:
             # Without the value: somebody may have put a key into it.
-            self.lines.append(
-                "PHOTO_STORE: must be file (photos lie under DATA_DIR), s3://bucket or s3://bucket/prefix"
-            )
+            self.lines.append(f"{name}: must be {otherwise}, s3://bucket or s3://bucket/prefix")
             return None
-        for name, endpoint in endpoints.items():
+        for variable, endpoint in endpoints.items():
             if endpoint and (_ENDPOINT.fullmatch(endpoint) is None or _address(endpoint) is None):
                 self.lines.append(
-                    f"{name}: must look like https://host:port, or http://host:port in a private network"
+                    f"{variable}: must look like https://host:port, or http://host:port in a private network"
                 )
         if not _REGION.fullmatch(region):
             self.lines.append("AWS_REGION: must be the name of a region, such as ap-northeast-1 or auto")
-        for name, value in zip(names[1:], (key_id, secret), strict=True):
+        for variable, value in zip(names[1:], (key_id, secret), strict=True):
             if not _VISIBLE.fullmatch(value):
-                self.lines.append(f"{name}: must be visible ASCII characters")
+                self.lines.append(f"{variable}: must be visible ASCII characters")
         if bool(key_id) != bool(secret):
             given, missing = names[1:] if key_id else names[:0:-1]
             self.lines.append(f"{given}: needs {missing} beside it")
@@ -266,7 +262,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         read.lines.append("AUTH_ENABLED: false is refused when PRODUCTION=true")
     if production and not upload_auth:
         read.lines.append("REQUIRE_AUTH_FOR_DATA_UPLOAD: false is refused when PRODUCTION=true")
-    database_url = read.database_url()
+    database_url = read.database_url(read.text("DATABASE_URL"))
     api_auth = read.flag("REQUIRE_AUTH_FOR_API", False)
     if api_auth and not database_url:
         read.lines.append("REQUIRE_AUTH_FOR_API: needs DATABASE_URL, because file mode has no users")
@@ -307,7 +303,9 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         wrong_key_limit=read.rate("WRONG_KEY_LIMIT", "30/minute"),
         data_dir=read.folder("DATA_DIR", "./data"),
         output_dir=read.folder("OUTPUT_DIR", "./output"),
-        object_store=read.object_store(),
+        object_store=read.object_store(
+            read.text("PHOTO_STORE"), "PHOTO_STORE", "file (photos lie under DATA_DIR)"
+        ),
         model_dir=read.folder("MODEL_DIR", STARTER_MODEL),
         model_idle_seconds=read.seconds("MODEL_IDLE_SECONDS", 300),
         region_species=read.region("REGION_SPECIES"),
@@ -317,6 +315,32 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     if read.lines:
         raise ConfigError(read.lines)
     return settings
+
+
+def place(text: str, name: str) -> Path | ObjectStore:
+    """A folder, or what lies at an `s3://` URL, reached as the environment says; `name` is how it was given.
+
+    Raises ConfigError naming what is wrong with the URL or with the variables that it needs.
+    """
+    read = _Reader(_process_environment())
+    found: Path | ObjectStore | None
+    if "://" in text or not text.strip():
+        found = read.object_store(text.strip() or "nowhere", name, "a folder")
+    else:
+        read.environ = {name: text}
+        found = read.folder(name, text)
+    if found is None or read.lines:
+        raise ConfigError(read.lines)
+    return found
+
+
+def database(text: str, name: str) -> str:
+    """The URL of a database, as DATABASE_URL is understood; ConfigError when it is none."""
+    read = _Reader({})
+    url = read.database_url(text.strip(), name)
+    if url is None or read.lines:
+        raise ConfigError(read.lines or [f"{name}: must start with sqlite:/// or postgresql://"])
+    return url
 
 
 def _address(url: str) -> SplitResult | None:

@@ -1,7 +1,8 @@
-"""Arguments that must fit what is there: the refusal of those that do not, and whose data a command is about."""
+"""Arguments that commands share: numbers, whose data a command is about, and the refusal of what does not fit."""
 
 from __future__ import annotations
 
+import argparse
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -25,3 +26,11 @@ def store_of(store: DatabaseStore, name: str | None, option: str, purpose: str) 
             else f"{option}: say {purpose}; there is not exactly one user"
         )
     return store.for_user(user.id)
+
+
+def positive(text: str) -> int:
+    """A whole number of 1 or more, for argparse."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return number

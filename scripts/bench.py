@@ -20,20 +20,26 @@ from scripts.benchmarks import (  # noqa: E402
     pages,
     photo,
     reference,
+    restore,
     startup,
     statistics,
 )
 
 ORDER = ("imports", "startup", "memory", "photo", "pages", "reference", "statistics")
-# Not among `all`: they take long, and make their graphs with the training packages.
-ALONE = ("models", "container")
+# Not among `all`: they take long, or need more than what the server needs.
+ALONE = ("models", "container", "restore")
 
 
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(description=__doc__)
     made.add_argument("what", choices=(*ORDER, *ALONE, "all"))
     made.add_argument("--runs", type=int, default=11, help="startup: alternating starts of each (default 11)")
-    made.add_argument("--photos", type=int, default=50, help="memory: photos in one upload (default 50)")
+    made.add_argument(
+        "--photos",
+        type=int,
+        default=50,
+        help="memory: photos in one upload; restore: photos in all (default 50)",
+    )
     made.add_argument("--warm", type=int, default=24, help="photo: photos to the warm server (default 24)")
     made.add_argument(
         "--cold", type=int, default=5, help="photo: fresh starts with one photo each (default 5)"
@@ -87,6 +93,7 @@ def main(argv: list[str] | None = None) -> int:
             ),
             models.describe,
         ),
+        "restore": (lambda: restore.measure(asked.photos), restore.describe),
         "container": (lambda: container.measure(asked.model, asked.in_a_row), container.describe),
         "statistics": (lambda: statistics.measure(asked.replicates), statistics.describe),
     }

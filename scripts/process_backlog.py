@@ -10,7 +10,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from scripts.jobs import Job, exit_codes, positive, run
+from scripts.arguments import positive
+from scripts.jobs import Job, exit_codes, run
 
 JOB = "process-backlog"
 

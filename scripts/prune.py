@@ -14,7 +14,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from scripts.jobs import Job, exit_codes, positive, run
+from scripts.arguments import positive
+from scripts.jobs import Job, exit_codes, run
 
 JOB = "prune"
 A_CENTURY = 36_500  # days; as good as never, and still a date

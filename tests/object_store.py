@@ -112,9 +112,11 @@ class Door:
     does: str | tuple[int, str] = "pass"
     only: str = ""  # a pattern of "METHOD /path"
     times: int = 1_000_000
+    passing: int = 0  # so many of those that `only` matches pass first
     asked: list[Asked] = field(default_factory=list)
     endpoint: str = ""
     closing: threading.Event = field(default_factory=threading.Event)
+    hanging: threading.Event = field(default_factory=threading.Event)  # somebody waits at it
 
     def refuse(self, does: str | tuple[int, str], only: str = "", times: int = 1_000_000) -> None:
         self.does, self.only, self.times = does, only, times
@@ -124,6 +126,9 @@ class Door:
 
     def what_happens(self, request: str) -> str | tuple[int, str]:
         if self.does == "pass" or not re.search(self.only, request) or self.times <= 0:
+            return "pass"
+        if self.passing > 0:
+            self.passing -= 1
             return "pass"
         self.times -= 1
         return self.does
@@ -161,6 +166,7 @@ class _Porter(BaseHTTPRequestHandler):
         if does in ("hang", "hang up"):
             self._note(0)
             if does == "hang":
+                self.door.hanging.set()
                 self.door.closing.wait()
             self.close_connection = True
             return

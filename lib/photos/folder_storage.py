@@ -10,30 +10,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from lib.photos.storage import LOG, PHOTOS, TEMPORARY, THUMBNAILS, PhotoFiles, checked, not_stored
+from lib.photos.storage import LOG, PHOTOS, TEMPORARY, THUMBNAILS, PhotoFiles, Place, checked, not_stored
 
 _FULL = {errno.ENOSPC: "is full", errno.EDQUOT: "is full", errno.EROFS: "is read-only"}
 
 
-class FolderPhotos(PhotoFiles):
-    """The photos under the folder `root`, which is made with the first one."""
+class Folder(Place):
+    """Files below the folder `root`, which is made with the first one."""
 
     def __init__(self, root: Path) -> None:
         self.root = Path(root)
 
-    def open(self, path: str) -> BinaryIO:
-        return self.file_of(path).open("rb")
-
-    def read(self, path: str) -> bytes:
-        return self.file_of(path).read_bytes()
-
-    def file_of(self, path: str) -> Path:
-        return self.root / checked(path)
-
-    def writable(self) -> bool:
-        return folder_writable(self.root / PHOTOS)
-
-    def _write(self, path: str, data: bytes) -> None:
+    def write(self, path: str, data: bytes) -> None:
         """Temporary file in the same folder, fsync, rename, fsync of the folder: whole or absent."""
         place = self.root / path
         temporary = place.parent / f"{TEMPORARY}{secrets.token_hex(8)}"
@@ -56,15 +44,13 @@ class FolderPhotos(PhotoFiles):
             LOG.exception("photos cannot be written under %s", self.root)
             raise not_stored("the server cannot write to its disk") from None
 
-    def _kept(self, path: str, kept: str) -> bytes:
-        if not self._exists(path):
-            raise FileNotFoundError(path)
-        return (self.root / kept).read_bytes()
+    def whole(self, path: str) -> bytes:
+        return (self.root / path).read_bytes()
 
-    def _exists(self, path: str) -> bool:
+    def exists(self, path: str) -> bool:
         return (self.root / path).exists()
 
-    def _remove(self, paths: list[str]) -> None:
+    def remove(self, paths: list[str]) -> None:
         for path in paths:
             place = self.root / path
             place.unlink(missing_ok=True)
@@ -72,7 +58,7 @@ class FolderPhotos(PhotoFiles):
                 with suppress(OSError):  # other sizes are left in it
                     place.parent.rmdir()
 
-    def _listed(self, folder: str) -> Iterator[tuple[str, float]]:
+    def listed(self, folder: str) -> Iterator[tuple[str, float]]:
         """What disappears while walking is passed over."""
         for parent, _, names in os.walk(self.root / folder):
             for name in names:
@@ -80,11 +66,32 @@ class FolderPhotos(PhotoFiles):
                 with suppress(FileNotFoundError):
                     yield place.relative_to(self.root).as_posix(), place.stat().st_mtime
 
-    def _used(self, folder: str) -> Iterator[tuple[str, float, int]]:
-        for path, written in self._listed(folder):
+    def used(self, folder: str) -> Iterator[tuple[str, float, int]]:
+        for path, written in self.listed(folder):
             with suppress(FileNotFoundError):
                 facts = (self.root / path).stat()
                 yield path, max(facts.st_atime, written), facts.st_size
+
+
+class FolderPhotos(Folder, PhotoFiles):
+    """The photos under a folder."""
+
+    def open(self, path: str) -> BinaryIO:
+        return self.file_of(path).open("rb")
+
+    def read(self, path: str) -> bytes:
+        return self.file_of(path).read_bytes()
+
+    def file_of(self, path: str) -> Path:
+        return self.root / checked(path)
+
+    def writable(self) -> bool:
+        return folder_writable(self.root / PHOTOS)
+
+    def _kept(self, path: str, kept: str) -> bytes:
+        if not self.exists(path):
+            raise FileNotFoundError(path)
+        return self.whole(kept)
 
 
 def folder_writable(folder: Path) -> bool:

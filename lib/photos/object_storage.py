@@ -14,7 +14,7 @@ from time import monotonic
 from typing import BinaryIO, TypeVar
 
 from lib.config import ObjectStore
-from lib.photos.storage import LOG, PHOTOS, TEMPORARY, UNAVAILABLE, PhotoFiles, checked, not_stored
+from lib.photos.storage import LOG, PHOTOS, TEMPORARY, UNAVAILABLE, PhotoFiles, Place, checked, not_stored
 from lib.problems import Problem, unavailable
 
 T = TypeVar("T")
@@ -50,8 +50,8 @@ class Patience:
 PATIENCE = Patience()
 
 
-class ObjectPhotos(PhotoFiles):
-    """The photos below the prefix of a bucket, at the same paths as in a folder.
+class Objects(Place):
+    """The objects below the prefix of a bucket, at the same paths as in a folder.
 
     Names are only ever put where there is none (`If-None-Match`). After a request that was not answered all
     others are refused at once for a few seconds, so that a store that hangs does not hold every thread of the
@@ -95,29 +95,7 @@ class ObjectPhotos(PhotoFiles):
             },
         )
 
-    def open(self, path: str) -> BinaryIO:
-        checked(path)
-
-        def first() -> tuple[int, memoryview]:
-            found = self._obstore.get(self._store, path, options={"range": (0, FIRST_BYTES)})
-            return found.meta["size"], memoryview(found.bytes())
-
-        size, beginning = self._ask("open", path, first)
-        return io.BufferedReader(_Parts(lambda start, end: self._part(path, start, end), size, beginning))
-
-    def read(self, path: str) -> bytes:
-        return self._whole("read", checked(path))
-
-    def writable(self) -> bool:
-        probe = f"{PHOTOS}/{TEMPORARY}{secrets.token_hex(8)}"
-        try:
-            self._write(probe, b"ok")
-            self._remove([probe])
-        except (Problem, FileExistsError):
-            return False
-        return True
-
-    def _write(self, path: str, data: bytes) -> None:
+    def write(self, path: str, data: bytes) -> None:
         """In one request: an upload in parts that is cut short leaves pieces which no listing shows."""
         try:
             self._ask(
@@ -128,40 +106,32 @@ class ObjectPhotos(PhotoFiles):
         except FileNotFoundError:  # the store's word for a bucket that it does not know
             raise not_stored(REFUSES) from None
 
-    def _kept(self, path: str, kept: str) -> bytes:
-        """Asks for the thumbnail alone. That of a photo that was lost is answered until the sweep finds it."""
-        return self._whole("thumbnail", kept)
-
-    def _exists(self, path: str) -> bool:
+    def exists(self, path: str) -> bool:
         try:
             self._ask("exists", path, lambda: self._obstore.head(self._store, path))
         except FileNotFoundError:
             return False
         return True
 
-    def _remove(self, paths: list[str]) -> None:
+    def remove(self, paths: list[str]) -> None:
         if paths:
             self._ask("delete", paths[0], lambda: self._obstore.delete(self._store, paths))
 
-    def _listed(self, folder: str) -> Iterator[tuple[str, float]]:
-        return ((path, written) for path, written, _ in self._used(folder))
+    def listed(self, folder: str) -> Iterator[tuple[str, float]]:
+        return ((path, written) for path, written, _ in self.used(folder))
 
-    def _used(self, folder: str) -> Iterator[tuple[str, float, int]]:
+    def used(self, folder: str) -> Iterator[tuple[str, float, int]]:
         """Stores note no reading: the time is that of writing."""
         pages = iter(self._obstore.list(self._store, folder, chunk_size=AT_ONCE))
         while page := self._ask("list", folder, lambda: next(pages, None)):
             for each in page:
                 yield each["path"], each["last_modified"].timestamp(), each["size"]
 
+    def whole(self, path: str) -> bytes:
+        return self._whole("read", path)
+
     def _whole(self, what: str, path: str) -> bytes:
         return self._ask(what, path, lambda: bytes(self._obstore.get(self._store, path).bytes()))
-
-    def _part(self, path: str, start: int, end: int) -> memoryview:
-        return self._ask(
-            "part",
-            path,
-            lambda: memoryview(self._obstore.get_range(self._store, path, start=start, end=end)),
-        )
 
     def _ask(self, what: str, path: str, question: Callable[[], T]) -> T:
         """The store's answer; FileNotFoundError, FileExistsError, or the Problem that its refusal is."""
@@ -191,6 +161,43 @@ class ObjectPhotos(PhotoFiles):
             raise _problem(what, said) from None
         self._pause.end()
         return answer
+
+
+class ObjectPhotos(Objects, PhotoFiles):
+    """The photos below the prefix of a bucket."""
+
+    def open(self, path: str) -> BinaryIO:
+        checked(path)
+
+        def first() -> tuple[int, memoryview]:
+            found = self._obstore.get(self._store, path, options={"range": (0, FIRST_BYTES)})
+            return found.meta["size"], memoryview(found.bytes())
+
+        size, beginning = self._ask("open", path, first)
+        return io.BufferedReader(_Parts(lambda start, end: self._part(path, start, end), size, beginning))
+
+    def read(self, path: str) -> bytes:
+        return self._whole("read", checked(path))
+
+    def writable(self) -> bool:
+        probe = f"{PHOTOS}/{TEMPORARY}{secrets.token_hex(8)}"
+        try:
+            self.write(probe, b"ok")
+            self.remove([probe])
+        except (Problem, FileExistsError):
+            return False
+        return True
+
+    def _kept(self, path: str, kept: str) -> bytes:
+        """Asks for the thumbnail alone. That of a photo that was lost is answered until the sweep finds it."""
+        return self._whole("thumbnail", kept)
+
+    def _part(self, path: str, start: int, end: int) -> memoryview:
+        return self._ask(
+            "part",
+            path,
+            lambda: memoryview(self._obstore.get_range(self._store, path, start=start, end=end)),
+        )
 
 
 class _Parts(io.RawIOBase):

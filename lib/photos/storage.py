@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from lib.problems import Problem
 
 if TYPE_CHECKING:
-    from lib.config import Settings
+    from lib.config import ObjectStore, Settings
 
 LOG = logging.getLogger("weeds.storage")
 PHOTOS = "photos"
@@ -38,14 +38,43 @@ class SweepReport:
     missing: list[str]
 
 
-class PhotoFiles(ABC):
+class Place(ABC):
+    """Bytes under names: a folder or a part of a bucket, in which each name is there whole or not at all.
+
+    Whatever the place refuses is a Problem: 507 `storage-full` when it is full, 503 `storage-unavailable` else.
+    """
+
+    @abstractmethod
+    def write(self, path: str, data: bytes) -> None:
+        """Put `data` at `path`, whole and durable or not at all; FileExistsError where the name is taken."""
+
+    @abstractmethod
+    def whole(self, path: str) -> bytes:
+        """All that lies at `path`; FileNotFoundError when nothing does."""
+
+    @abstractmethod
+    def exists(self, path: str) -> bool:
+        """Whether something lies at `path`."""
+
+    @abstractmethod
+    def remove(self, paths: list[str]) -> None:
+        """Remove all of these; what is gone already is passed over."""
+
+    @abstractmethod
+    def listed(self, folder: str) -> Iterator[tuple[str, float]]:
+        """Path and time of writing (seconds since 1970) of all that lies below a folder."""
+
+    @abstractmethod
+    def used(self, folder: str) -> Iterator[tuple[str, float, int]]:
+        """As `listed`, with the time of the last reading where that is noted, and the size in bytes."""
+
+
+class PhotoFiles(Place):
     """The photos of one place.
 
     Paths are relative: `photos/<session>/<digest[:2]>/<digest>-<8 hex>.<extension>`. Every attempt to store
     gets a name of its own, so that undoing one never takes away the photo of another. Thumbnails lie beside the
     photos, at `thumbnails/<path of the photo>/<width>.jpg`.
-
-    Whatever the place refuses is a Problem: 507 `storage-full` when it is full, 503 `storage-unavailable` else.
     """
 
     def put(self, session_id: int, digest: str, extension: str, data: bytes) -> str:
@@ -60,9 +89,22 @@ class PhotoFiles(ABC):
         for _ in range(NAMES_TRIED):
             path = f"{PHOTOS}/{int(session_id)}/{digest[:2]}/{digest}-{secrets.token_hex(4)}.{extension}"
             with suppress(FileExistsError):
-                self._write(path, data)
+                self.write(path, data)
                 return path
         raise not_stored("the photo store says that each new name is taken")
+
+    def put_back(self, path: str, data: bytes) -> None:
+        """Store a photo at the path that it had before, as durably as `put`.
+
+        FileExistsError where something lies already, ValueError for a path never given out.
+        """
+        if self.exists(checked(path)):
+            raise FileExistsError(path)
+        self.write(path, data)
+
+    def stored(self) -> Iterator[str]:
+        """The paths of all photos that lie here, with a row or without, in no order."""
+        return (path for path, _ in self.listed(PHOTOS) if _PATH.fullmatch(path))
 
     @abstractmethod
     def open(self, path: str) -> BinaryIO:
@@ -88,7 +130,7 @@ class PhotoFiles(ABC):
         """
         names = [name for path in paths for name in _with_thumbnails(checked(path))]
         try:
-            self._remove(names)
+            self.remove(names)
         except (Problem, OSError) as error:
             LOG.error(
                 "deleted photos could not be removed; the sweep does it",
@@ -106,21 +148,21 @@ class PhotoFiles(ABC):
         there: set[str] = set()
         removed: list[str] = []
         half: list[str] = []
-        for path, written in self._listed(PHOTOS):
+        for path, written in self.listed(PHOTOS):
             ours = _PATH.fullmatch(path) is not None
             if path in rows or (ours and written >= limit):
                 there.add(path)
             elif ours:
                 removed.append(path)
-            elif _is_temporary(path) and written < limit:
+            elif is_temporary(path) and written < limit:
                 half.append(path)
-        self._remove([*half, *(name for path in removed for name in _with_thumbnails(path))])
+        self.remove([*half, *(name for path in removed for name in _with_thumbnails(path))])
         lost = [
             path
-            for path, written in self._listed(THUMBNAILS)
-            if written < limit and (_is_temporary(path) or _owner(path) not in there)
+            for path, written in self.listed(THUMBNAILS)
+            if written < limit and (is_temporary(path) or _owner(path) not in there)
         ]
-        self._remove(lost)
+        self.remove(lost)
         return SweepReport(sorted(removed), sorted(rows - there))
 
     def forget_thumbnails(self, unused_for: timedelta, *, dry_run: bool = False) -> tuple[int, int]:
@@ -130,9 +172,9 @@ class PhotoFiles(ABC):
         tell when they were made instead. With `dry_run` nothing is removed. Problem 503 when the place refuses.
         """
         limit = time.time() - unused_for.total_seconds()
-        unused = [(path, size) for path, used, size in self._used(THUMBNAILS) if used < limit]
+        unused = [(path, size) for path, used, size in self.used(THUMBNAILS) if used < limit]
         if not dry_run:
-            self._remove([path for path, _ in unused])
+            self.remove([path for path, _ in unused])
         return len(unused), sum(size for _, size in unused)
 
     @abstractmethod
@@ -154,46 +196,42 @@ class PhotoFiles(ABC):
         # All of the photo: its picture begins near the front of the file and ends at the end.
         small = thumbnail.thumbnail(self.read(path), width)
         with suppress(Problem, OSError):
-            self._write(kept, small)
+            self.write(kept, small)
             # Deleted meanwhile: whoever deleted it did not see this thumbnail.
-            if not self._exists(path):
-                self._remove([kept])
+            if not self.exists(path):
+                self.remove([kept])
         return small
-
-    @abstractmethod
-    def _write(self, path: str, data: bytes) -> None:
-        """Put `data` at `path`, whole and durable or not at all; FileExistsError where the name is taken."""
 
     @abstractmethod
     def _kept(self, path: str, kept: str) -> bytes:
         """The thumbnail `kept` of the photo at `path`; FileNotFoundError when there is none."""
 
-    @abstractmethod
-    def _exists(self, path: str) -> bool:
-        """Whether something lies at `path`."""
-
-    @abstractmethod
-    def _remove(self, paths: list[str]) -> None:
-        """Remove all of these; what is gone already is passed over."""
-
-    @abstractmethod
-    def _listed(self, folder: str) -> Iterator[tuple[str, float]]:
-        """Path and time of writing (seconds since 1970) of all that lies below a folder."""
-
-    @abstractmethod
-    def _used(self, folder: str) -> Iterator[tuple[str, float, int]]:
-        """As `_listed`, with the time of the last reading where that is noted, and the size in bytes."""
-
 
 def open_storage(settings: Settings) -> PhotoFiles:
     """The place that PHOTO_STORE names: files under DATA_DIR, or the objects of an `s3://` URL."""
-    if settings.object_store is None:
+    return open_photos(settings.object_store or settings.data_dir)
+
+
+def open_photos(where: Path | ObjectStore) -> PhotoFiles:
+    """The photos of a folder, or those below the prefix of a bucket."""
+    if isinstance(where, Path):
         from lib.photos.folder_storage import FolderPhotos
 
-        return FolderPhotos(settings.data_dir)
+        return FolderPhotos(where)
     from lib.photos.object_storage import ObjectPhotos
 
-    return ObjectPhotos(settings.object_store)
+    return ObjectPhotos(where)
+
+
+def open_place(where: Path | ObjectStore) -> Place:
+    """A folder, or what lies below the prefix of a bucket, for what is no photo."""
+    if isinstance(where, Path):
+        from lib.photos.folder_storage import Folder
+
+        return Folder(where)
+    from lib.photos.object_storage import Objects
+
+    return Objects(where)
 
 
 def checked(path: str) -> str:
@@ -228,5 +266,6 @@ def _owner(thumbnail: str) -> str:
     return thumbnail.removeprefix(f"{THUMBNAILS}/").rpartition("/")[0]
 
 
-def _is_temporary(path: str) -> bool:
+def is_temporary(path: str) -> bool:
+    """Whether a path is that of something half written."""
     return path.rpartition("/")[2].startswith(TEMPORARY)

@@ -128,9 +128,18 @@ class Server:
                     names.add(inside.split("/")[0].split(".")[0])
         return names
 
-    def upload(self, photos: Sequence[Path]) -> tuple[float, dict[str, Any]]:
-        """Seconds from the first byte sent to the whole answer read, and it. RuntimeError unless all were named."""
-        parts = []
+    def upload(self, photos: Sequence[Path], **fields: str) -> tuple[float, dict[str, Any]]:
+        """Seconds from the first byte sent to the whole answer read, and it. RuntimeError unless all were named.
+
+        `fields` are those of the form beside the photos.
+        """
+        parts = [
+            (
+                f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'.encode(),
+                value.encode(),
+            )
+            for name, value in fields.items()
+        ]
         for photo in photos:
             head = (
                 f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="files"; filename="{photo.name}"\r\n'

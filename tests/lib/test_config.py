@@ -516,3 +516,45 @@ def test_production_reads_no_dotenv_file(monkeypatch: pytest.MonkeyPatch, tmp_pa
     monkeypatch.setenv("SECRET_KEY", SECRET)
     monkeypatch.delenv("PRIMARY_REGION", raising=False)
     assert load().primary_region == "nrt"
+
+
+def test_a_place_is_a_folder_or_objects(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://there:9000/")
+    monkeypatch.setenv("HOME", "/home/ito")
+    assert config.place("backups", "TARGET") == tmp_path / "backups"
+    assert config.place(" ~/backups", "TARGET") == Path("/home/ito/backups")
+    found = config.place("s3://bucket/some/prefix/", "TARGET")
+    assert isinstance(found, config.ObjectStore)
+    assert (found.bucket, found.prefix, found.endpoint) == ("bucket", "some/prefix", "http://there:9000")
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("", "TARGET: must be a folder, s3://bucket or s3://bucket/prefix"),
+        ("https://bucket", "TARGET: must be a folder, s3://bucket or s3://bucket/prefix"),
+        (
+            "~nobody-of-this-name/x",
+            "TARGET: '~nobody-of-this-name/x' names a home folder that does not exist",
+        ),
+        ("s3://bucket", "AWS_SECRET_ACCESS_KEY: needs AWS_ACCESS_KEY_ID beside it"),
+    ],
+)
+def test_what_is_no_place_is_refused_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str, line: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+    with pytest.raises(ConfigError) as caught:
+        config.place(text, "TARGET")
+    assert caught.value.lines == [line]
+
+
+def test_a_database_is_understood_as_in_the_settings() -> None:
+    assert config.database(" sqlite:///x.db ", "--to") == "sqlite:///x.db"
+    assert config.database("postgres://a:b@h/x", "--to") == "postgresql://a:b@h/x"
+    for text in ("", "x.db", "sqlite:///", "mysql://x", "postgresql://h:none/x"):
+        with pytest.raises(ConfigError) as caught:
+            config.database(text, "--to")
+        assert caught.value.lines[0].startswith("--to: ")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import time
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
@@ -19,6 +17,7 @@ from lib.photos import thumbnail
 from lib.photos.folder_storage import FolderPhotos
 from lib.photos.storage import PhotoFiles, SweepReport, open_storage
 from lib.problems import Problem
+from tests.folder_place import FolderPlace
 from tests.lib.photos import samples
 from tests.object_store import Bucket
 
@@ -36,25 +35,10 @@ class Place(Protocol):
     def age(self, path: str, hours: float) -> None: ...
 
 
-@dataclass
-class Folder:
-    root: Path
-
-    def __post_init__(self) -> None:
-        self.files: PhotoFiles = open_storage(load({"DATA_DIR": str(self.root)}))
-
-    def names(self) -> list[str]:
-        return sorted(p.relative_to(self.root).as_posix() for p in self.root.rglob("*") if p.is_file())
-
-    def add(self, path: str, data: bytes) -> None:
-        (self.root / path).write_bytes(data)
-
-    def remove(self, path: str) -> None:
-        (self.root / path).unlink()
-
-    def age(self, path: str, hours: float) -> None:
-        moment = time.time() - hours * 3600
-        os.utime(self.root / path, (moment, moment))
+class Folder(FolderPlace):
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.files: PhotoFiles = open_storage(load({"DATA_DIR": str(root)}))
 
 
 class Objects:
@@ -116,6 +100,37 @@ def test_thumbnails_that_nobody_asks_for_go_and_are_made_again(place: Place) -> 
     assert place.names() == [path]
     assert len(place.files.thumbnail(path, 160)) == sizes[160]
     assert place.files.forget_thumbnails(HOUR) == (0, 0)
+
+
+def test_a_photo_is_put_back_where_it_was_and_over_nothing(place: Place) -> None:
+    path = stored(place, b"some photo")
+    with pytest.raises(FileExistsError):
+        place.files.put_back(path, b"another")
+    assert place.files.read(path) == b"some photo"
+    place.files.delete(path)
+    place.files.put_back(path, b"some photo")
+    assert place.files.read(path) == b"some photo"
+    with pytest.raises(ValueError, match="not the path of a photo"):
+        place.files.put_back("../photos/x.jpg", b"photo")
+    assert place.names() == [path]
+
+
+def test_it_tells_which_photos_lie_there(place: Place) -> None:
+    assert list(place.files.stored()) == []
+    paths = [stored(place, data) for data in (b"a", b"b")]
+    place.add(f"{paths[0].rpartition('/')[0]}/.tmp-0123456789abcdef", b"half")
+    assert sorted(place.files.stored()) == sorted(paths)
+
+
+def test_what_is_no_photo_lies_beside_them(place: Place) -> None:
+    for path in ("blobs/ab/one", "blobs/two"):
+        place.files.write(path, path.encode())
+    assert {path for path, _ in place.files.listed("blobs")} == {"blobs/ab/one", "blobs/two"}
+    assert place.files.whole("blobs/two") == b"blobs/two"
+    place.files.remove(["blobs/two", "blobs/none"])
+    assert not place.files.exists("blobs/two")
+    with pytest.raises(FileNotFoundError):
+        place.files.whole("blobs/two")
 
 
 def test_two_attempts_never_share_a_name(place: Place) -> None:
