@@ -75,7 +75,7 @@ def test_the_catalogues_on_disk_are_those_of_the_code(language: str) -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_translations_keep_every_place_of_the_text(language: str) -> None:
-    place = re.compile(r"%\(\w+\)[sd]|\{\w+\}|%%|</?code>")
+    place = re.compile(r"%\(\w+\)[sd]|\{\w+\}|%%|</?\w+[^>]*>")
     for message in translations.updated(language):
         texts = message.id if isinstance(message.id, tuple) else (message.id,)
         forms = message.string if isinstance(message.string, tuple) else (message.string,)
@@ -105,6 +105,29 @@ def test_japanese_is_japanese() -> None:
         if message.id and not re.search(r"[\u3000-\u30ff\u4e00-\u9fff\uff00-\uffef]", "".join(message.string))
     }
     assert plain <= same | {"%(day)s, %(time)s"}
+
+
+@pytest.mark.parametrize(
+    ("other", "word"),
+    [
+        ("季節|見本", "シーズン, サンプル"),  # a season of surveys
+        ("あいまい|はっきりし|あやし", "不確か"),
+        ("確認した|確認済み", "確定した (a name), 確認する (to look at it)"),
+        ("ラベル", "名前"),
+        ("圃場", "畑"),
+        ("一株|一行|(?<!一つ)一つ(?!一つ)", "1株"),
+        ("ブラウザー", "ブラウザ"),
+        ("運営者", "管理者"),
+        ("～", "〜"),
+        ("(?<!に)分か[らりるっ]", "わか"),
+        ("名がつ|名前がつ|名前をつ|人がつ", "付"),
+        ("読み取り専用", "閲覧専用"),
+        (r"(?<=[\u3040-\u9fff」）])[?!:;]|[(][^)]*[\u3040-\u9fff]|[\u3040-\u9fff][(]", "？ ！ ： （）"),
+    ],
+)
+def test_japanese_has_one_word_for_one_thing(other: str, word: str) -> None:
+    said = ["".join(message.string) for message in translations.updated("ja") if message.id]
+    assert [text for text in said if re.search(other, text)] == [], f"elsewhere it is {word}"
 
 
 # Words
