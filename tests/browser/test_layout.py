@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from io import BytesIO
 from itertools import pairwise
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
+from lib.web import static_files
 from tests.browser.conftest import DESKTOP, PHONE, Person
 from tests.browser.pages import Grower
 
@@ -56,6 +58,20 @@ def too_near(buttons: Locator) -> list[tuple[str, str]]:
         for one, other in pairwise(boxes)
         if other[1] - one[3] < APART and other[2] - one[4] < APART
     ]
+
+
+def test_the_style_means_what_is_written(phone: Callable[..., Page]) -> None:
+    """It goes out without remarks and spaces; to the browser both are the same."""
+    page = phone("visitor en", "/")
+    rules = "(sheet) => [...sheet.cssRules].map((rule) => rule.cssText)"
+    sent = page.evaluate(f"({rules})(document.styleSheets[0])")
+    written = page.evaluate(
+        f"(text) => {{ const sheet = new CSSStyleSheet(); sheet.replaceSync(text); return ({rules})(sheet); }}",
+        (static_files.FOLDER / "style.css").read_text("utf-8"),
+    )
+    assert len(sent) > 300
+    # Of what has a variable in it, the browser repeats the text.
+    assert [re.sub(r",\s+", ",", rule) for rule in sent] == [re.sub(r",\s+", ",", rule) for rule in written]
 
 
 @pytest.mark.parametrize(
