@@ -137,7 +137,8 @@ def test_a_bad_value_is_explained_in_the_language_of_the_reader(
     field = query.split("=")[0]
     for language, words in (("en", english), ("ja", japanese)):
         page = as_person(visitor, f"/calendar?{query}", language).text
-        assert f"<li><code>{field}</code>: {words}" in page
+        colon = "：" if language == "ja" else ": "
+        assert f"<li><code>{field}</code>{colon}{words}" in page
 
 
 @pytest.mark.parametrize(
@@ -150,7 +151,7 @@ def test_a_bad_value_is_explained_in_the_language_of_the_reader(
     ],
 )
 def test_each_kind_of_bad_value_has_its_words(user: Client, path: str, field: str, japanese: str) -> None:
-    assert f"<li><code>{field}</code>: {japanese}</li>" in as_person(user, path, "ja").text
+    assert f"<li><code>{field}</code>：{japanese}</li>" in as_person(user, path, "ja").text
 
 
 def test_what_nobody_foresaw_is_said_all_the_same() -> None:
