@@ -137,7 +137,9 @@ def _result(call: Call, outcome: Outcome) -> Result:
     image = shapes.image(outcome.photo) if outcome.photo else None
     language = languages.choose(None, None, call.request.headers.get("Accept-Language"))
     name = taxa.common_name(image.label, language) if image and image.label else None
-    closest = taxa.common_name(image.predictions[0].species, language) if image and image.predictions else None
+    closest = (
+        taxa.common_name(image.predictions[0].species, language) if image and image.predictions else None
+    )
     return Result(outcome.filename, outcome.status, image, problem, name, closest)
 
 

@@ -189,7 +189,20 @@ def test_the_legend_tells_the_thresholds_apart() -> None:
         "2.00 – < 2.50",
         "2.50 or more",
     ]
-    assert say.thresholds("total_images", [3.0, 7.25, 9.5, 12.0])[1] == "3 – < 7.25"
+    assert say.thresholds("chao1_estimate", [3.0, 7.25, 9.5, 12.0])[1] == "3.0 – < 7.25"
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "words"),
+    [
+        ([2.0, 22.5, 43.0, 55.25], ["under 2", "2–22", "23–42", "43–55", "56 or more"]),
+        ([5.0, 10.0, 15.0, 20.0], ["under 5", "5–9", "10–14", "15–19", "20 or more"]),
+        # A quarter that no count can lie in, and one of a single count.
+        ([2.0, 2.0, 3.0, 1200.5], ["under 2", "–", "2", "3–1,200", "1,201 or more"]),
+    ],
+)
+def test_the_legend_of_counts_has_whole_numbers(thresholds: list[float], words: list[str]) -> None:
+    assert Words("en").thresholds("total_images", thresholds) == words
 
 
 @pytest.mark.parametrize(
