@@ -210,7 +210,6 @@ def _photo(
         "photo.html",
         photo=photo,
         sure=photo_words.sureness(photo, say),
-        scientific=photo.label_level in photo_words.SCIENTIFIC,
         guesses=photo_words.guesses(photo, say),
         quality=photo_words.quality(photo, say),
         size=photo_words.size_of(photo, say),

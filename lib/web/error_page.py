@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
@@ -11,6 +12,7 @@ from lib.web.words import N_
 
 if TYPE_CHECKING:
     from lib.problems import Problem
+    from lib.web.words import Words
 
 # What the page is headed, by status; `_OTHER` for the rest.
 HEADINGS = {
@@ -40,6 +42,22 @@ MEANINGS = {
     "rate-limited": N_("This key or this connection has asked for more than it may. Wait a little."),
 }
 NO_METRIC = N_("There is no metric of this name.")
+# What the reasons for refusing a field hold, which are for those who write programs, and what they mean.
+REASONS = (
+    (r"given more than once", N_("It is given more than once.")),
+    (r"is required|of length >= ", N_("Fill this in.")),
+    (r"Expected int.*, got ", N_("This is no whole number.")),
+    (r"Expected float.*, got ", N_("This is no number.")),
+    (r"Expected bool.*, got ", N_("It must be true or false.")),
+    (r"Expected (?:int|float)\S* >= (\S+)", N_("It must be %(bound)s or more.")),
+    (r"Expected (?:int|float)\S* <= (\S+)", N_("It must be %(bound)s or less.")),
+    (r"of length <= (\d+)|longer than (\d+) characters", N_("It is longer than %(bound)s characters.")),
+    (r"Invalid RFC3339", N_("This is no date; write it as in 2025-05-12.")),
+    (r"lies before start_date", N_("The last day lies before the first.")),
+    (r"Invalid enum value|must be one|unknown", N_("There is no such value here.")),
+    (r"NUL character|not text", N_("Only visible characters.")),
+)
+UNFIT = N_("This value cannot be used.")
 # These pass: the page tries again by itself, where scripts run, and says so.
 PASSING = (429, 503)
 LONGEST_WAIT = 60  # seconds; what is said to take longer needs somebody to do something
@@ -95,9 +113,20 @@ def meaning(page: Page, problem: Problem) -> str:
 
 
 def _fields(page: Page, problem: Problem) -> list[tuple[str, str]]:
-    """The names of bad fields and why each was refused; the reasons are in English only."""
-    english = page.language == "en"
-    return [(each["field"], each["reason"] if english else "") for each in problem.errors[:FIELDS_SHOWN]]
+    """The names of bad fields and why each was refused."""
+    return [(each["field"], reason_words(each["reason"], page.say)) for each in problem.errors[:FIELDS_SHOWN]]
+
+
+def reason_words(reason: str, say: Words) -> str:
+    """Why a field was refused, in the reader's words; what nobody foresaw stays English on an English page."""
+    if not reason.isascii():  # in the reader's words already
+        return reason
+    for pattern, words in REASONS:
+        found = re.search(pattern, reason)
+        if found:
+            bounds = [each for each in found.groups() if each]
+            return say.gettext(words, bound=bounds[0]) if bounds else say.gettext(words)
+    return reason if say.language == "en" else say.gettext(UNFIT)
 
 
 def _choices(page: Page, asked: Asked, problem: Problem) -> list[tuple[str, str]]:

@@ -25,7 +25,6 @@ STATES: dict[State, str] = {
     "waiting": N_("Waiting for a name"),
     "failed": N_("Could not be named"),
 }
-SCIENTIFIC = ("species", "genus", "family")
 # How likely one of several guesses is; the first that it reaches.
 LIKELY = (
     (VERY_SURE, N_("very likely")),
@@ -136,7 +135,7 @@ def quality(photo: Photo, say: Words) -> list[Judged]:
         else:
             words = say.gettext("much of it is black or white")
         value = say.percent(exposure)
-        found.append(Judged(say.gettext("Well exposed"), value, words, exposure < BADLY_EXPOSED))
+        found.append(Judged(say.gettext("Exposure"), value, words, exposure < BADLY_EXPOSED))
     if photo.brightness_mean is not None:
         bright = photo.brightness_mean
         if bright < DARK:

@@ -35,9 +35,12 @@ FOCUS = """() => {
             && !/, 0\\)|transparent/.test(style.outlineColor);
     };
     const box = at.getBoundingClientRect();
-    const x = Math.min(Math.max((box.left + box.right) / 2, 0), innerWidth - 1);
-    const y = Math.min(Math.max((box.top + box.bottom) / 2, 0), innerHeight - 1);
-    const top = document.elementFromPoint(x, y);
+    // What lies at the middle of each of its lines: a link that wraps need not reach the middle of its box.
+    const tops = [...at.getClientRects()].filter((each) => each.width && each.height).map((each) => {
+        const x = Math.min(Math.max((each.left + each.right) / 2, 0), innerWidth - 1);
+        const y = Math.min(Math.max((each.top + each.bottom) / 2, 0), innerHeight - 1);
+        return document.elementFromPoint(x, y);
+    });
     // A field that is only there for programs lies under its label, which shows in its place.
     const faces = [at, ...(at.labels ?? [])];
     // Where it lies on the page, were nothing scrolled.
@@ -51,7 +54,7 @@ FOCUS = """() => {
         html: at.outerHTML.slice(0, 160),
         visible: faces.some(line),
         inView: box.bottom > 0 && box.top < innerHeight && box.right > 0 && box.left < innerWidth,
-        uncovered: !top || faces.some((each) => each.contains(top) || top.contains(each)),
+        uncovered: tops.every((top) => !top || faces.some((each) => each.contains(top) || top.contains(each))),
         box: [box.left + left, box.top + down, box.right + left, box.bottom + down],
     };
 }"""

@@ -61,6 +61,7 @@ def test_links_carry_the_chosen_session_days_and_metric(user: Client, photo: Cal
     chosen = f"session={other}&start_date=2025-06-01&end_date=2025-06-30&metric=hill_q1"
     page = user.get(f"/downloads?{chosen}").text
     assert "Survey days: 1, from 2 June 2025 to 2 June 2025." in page
+    assert "<button>Show</button>" in page
     for address in exports(page):
         assert f"session={other}" in address
         if "date=2025-06-02" not in address:

@@ -8,6 +8,8 @@ from collections.abc import Callable
 import pytest
 import requests
 
+from lib.web.error_page import reason_words
+from lib.web.words import Words
 from tests.functions.browsing import sign_in, token_of
 from tests.functions.conftest import Client, Server
 
@@ -116,6 +118,46 @@ def test_without_a_database_an_unknown_address_is_just_unknown(file_server: Serv
     page = as_person(file_server.visitor(), "/nothing-here")
     assert page.status_code == 404
     assert "/sign-in" not in page.text
+
+
+@pytest.mark.parametrize(
+    ("query", "english", "japanese"),
+    [
+        ("year=x", "This is no whole number.", "整数ではありません。"),
+        ("year=0", "It must be 1900 or more.", "1900以上にしてください。"),
+        ("year=99999", "It must be 2200 or less.", "2200以下にしてください。"),
+        ("year=2024&year=2025", "It is given more than once.", "2回以上指定されています。"),
+        ("day=tomorrow", "This is no date; write it as in 2025-05-12.", "日付として読めません。"),
+        ("session=99999", "There is no such value here.", "その値はここにはありません。"),
+    ],
+)
+def test_a_bad_value_is_explained_in_the_language_of_the_reader(
+    visitor: Client, query: str, english: str, japanese: str
+) -> None:
+    field = query.split("=")[0]
+    for language, words in (("en", english), ("ja", japanese)):
+        page = as_person(visitor, f"/calendar?{query}", language).text
+        colon = "：" if language == "ja" else ": "
+        assert f"<li><code>{field}</code>{colon}{words}" in page
+
+
+@pytest.mark.parametrize(
+    ("path", "field", "japanese"),
+    [
+        ("/species?sort=beauty", "sort", "その値はここにはありません。"),
+        ("/species?q=" + "a" * 201, "q", "200文字を超えています。"),
+        ("/species?q=%00", "q", "目に見える文字だけを使ってください。"),
+        ("/review?at=" + "1" * 41, "at", "40文字を超えています。"),
+    ],
+)
+def test_each_kind_of_bad_value_has_its_words(user: Client, path: str, field: str, japanese: str) -> None:
+    assert f"<li><code>{field}</code>：{japanese}</li>" in as_person(user, path, "ja").text
+
+
+def test_what_nobody_foresaw_is_said_all_the_same() -> None:
+    assert reason_words("is not quite right", Words("en")) == "is not quite right"
+    assert reason_words("is not quite right", Words("ja")) == "この値は使えません。"
+    assert reason_words("日付として読めません。", Words("ja")) == "日付として読めません。"
 
 
 def test_a_method_that_is_not_taken_is_said(visitor: Client) -> None:

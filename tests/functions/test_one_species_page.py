@@ -65,7 +65,7 @@ def test_its_history_adds_up(visitor: Client) -> None:
         for each in (year, month)
     ]
     assert sum(plants[0]) == sum(plants[1]) > 0
-    assert re.findall(r'scope="row">(\d{4})<', year) == ["2025", "2024"]
+    assert re.findall(r'scope="row"[^>]*>(\d{4})<', year) == ["2025", "2024"]
     bars = re.findall(r'<rect class="bar"[^>]*><title>([^<]+)</title>', page)
     assert [int(bar.split(": ")[1]) for bar in bars] == plants[1][::-1]
     assert "January 2025: no survey" in page
@@ -134,6 +134,10 @@ def test_what_is_known_of_the_plant_is_told(visitor: Client) -> None:
 def test_lookalikes_of_the_models_test_are_links(visitor: Client) -> None:
     part = section(visitor.get("/species/Apera%20spica-venti").text, "lookalikes")
     assert "In the test of the model" in part
+    assert re.findall(r'<th scope="col" class="number">([^<]+)</th>', part) == [
+        "photos of this species named as the other",
+        "photos of the other named as this species",
+    ]
     row = part.split('<i lang="la">Alopecurus myosuroides</i>')[1].split("</tr>")[0]
     assert re.findall(r'class="number">(\d+)<', row) == ["3", "7"]
     assert 'href="/species/Alopecurus%20myosuroides"' in part

@@ -106,7 +106,8 @@ def test_it_tells_when_where_and_how_good_the_photo_is(user: Client, photo: Call
     assert "<dt>File</dt><dd><bdi>&lt;b onclick=x()&gt;.jpg</bdi>" in page
     assert "200 × 150 pixels" in page
     assert "small, so its name is less certain" in page
-    assert "Sharpness" in page
+    measures = re.findall(r"<dt>([^<]+)</dt>", page[page.index('id="quality"') :])
+    assert measures == ["Size", "Sharpness", "Exposure", "Brightness", "Contrast"]
     assert f'href="/days/{DAY}"' in page
 
 
@@ -433,8 +434,10 @@ def test_near_duplicates_stand_together(user: Client, photo: Callable[..., bytes
     page = user.get(f"/photos/{first}").text
     assert "1 other photo looks the same." in page
     assert f'<a href="/photos/{second}"><img' in page
-    assert f'rel="next" href="/photos/{second}"' in page
-    assert f'rel="prev" href="/photos/{first}"' in user.get(f"/photos/{second}").text
+    assert f'rel="next" href="/photos/{second}">Next<' in page
+    assert f'rel="prev" href="/photos/{first}"><span aria-hidden="true">← </span>Previous</a>' in (
+        user.get(f"/photos/{second}").text
+    )
 
 
 def test_several_sessions_lead_to_the_day_of_the_photos_own(

@@ -12,7 +12,7 @@ from tests.functions.conftest import Client
 def test_it_answers_each_file_for_good_under_its_version(visitor: Client, name: str) -> None:
     reply = visitor.get(static_files.address(name), headers={"Accept-Encoding": "identity"})
     assert reply.status_code == 200
-    assert reply.content == (static_files.FOLDER / name).read_bytes()
+    assert reply.content == static_files.load(name).data
     assert reply.headers["Content-Type"] == static_files.MEDIA_TYPES[name]
     assert reply.headers["Cache-Control"] == "public, max-age=31536000, immutable"
     assert reply.headers["X-Content-Type-Options"] == "nosniff"

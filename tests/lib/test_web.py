@@ -75,7 +75,7 @@ def test_the_catalogues_on_disk_are_those_of_the_code(language: str) -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_translations_keep_every_place_of_the_text(language: str) -> None:
-    place = re.compile(r"%\(\w+\)[sd]|\{\w+\}|%%|</?code>")
+    place = re.compile(r"%\(\w+\)[sd]|\{\w+\}|%%|</?\w+[^>]*>")
     for message in translations.updated(language):
         texts = message.id if isinstance(message.id, tuple) else (message.id,)
         forms = message.string if isinstance(message.string, tuple) else (message.string,)
@@ -105,6 +105,29 @@ def test_japanese_is_japanese() -> None:
         if message.id and not re.search(r"[\u3000-\u30ff\u4e00-\u9fff\uff00-\uffef]", "".join(message.string))
     }
     assert plain <= same | {"%(day)s, %(time)s"}
+
+
+@pytest.mark.parametrize(
+    ("other", "word"),
+    [
+        ("季節|見本", "シーズン, サンプル"),  # a season of surveys
+        ("あいまい|はっきりし|あやし", "不確か"),
+        ("確認した|確認済み", "確定した (a name), 確認する (to look at it)"),
+        ("ラベル", "名前"),
+        ("圃場", "畑"),
+        ("一株|一行|(?<!一つ)一つ(?!一つ)", "1株"),
+        ("ブラウザー", "ブラウザ"),
+        ("運営者", "管理者"),
+        ("～", "〜"),
+        ("(?<!に)分か[らりるっ]", "わか"),
+        ("名がつ|名前がつ|名前をつ|人がつ", "付"),
+        ("読み取り専用", "閲覧専用"),
+        (r"(?<=[\u3040-\u9fff」）])[?!:;]|[(][^)]*[\u3040-\u9fff]|[\u3040-\u9fff][(]", "？ ！ ： （）"),
+    ],
+)
+def test_japanese_has_one_word_for_one_thing(other: str, word: str) -> None:
+    said = ["".join(message.string) for message in translations.updated("ja") if message.id]
+    assert [text for text in said if re.search(other, text)] == [], f"elsewhere it is {word}"
 
 
 # Words
@@ -166,7 +189,20 @@ def test_the_legend_tells_the_thresholds_apart() -> None:
         "2.00 – < 2.50",
         "2.50 or more",
     ]
-    assert say.thresholds("total_images", [3.0, 7.25, 9.5, 12.0])[1] == "3 – < 7.25"
+    assert say.thresholds("chao1_estimate", [3.0, 7.25, 9.5, 12.0])[1] == "3.0 – < 7.25"
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "words"),
+    [
+        ([2.0, 22.5, 43.0, 55.25], ["under 2", "2–22", "23–42", "43–55", "56 or more"]),
+        ([5.0, 10.0, 15.0, 20.0], ["under 5", "5–9", "10–14", "15–19", "20 or more"]),
+        # A quarter that no count can lie in, and one of a single count.
+        ([2.0, 2.0, 3.0, 1200.5], ["under 2", "–", "2", "3–1,200", "1,201 or more"]),
+    ],
+)
+def test_the_legend_of_counts_has_whole_numbers(thresholds: list[float], words: list[str]) -> None:
+    assert Words("en").thresholds("total_images", thresholds) == words
 
 
 @pytest.mark.parametrize(

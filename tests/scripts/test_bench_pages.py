@@ -24,7 +24,7 @@ def test_it_measures_every_page_of_the_table() -> None:
     assert len(by_page) == sum(each.page and "GET" in each.methods for each in functions.FUNCTIONS)
     assert found["days"] == seasons.DAYS
     upload = by_page["/upload"]
-    scripts = ("upload.js", "receipt.js", "sending.js")
+    scripts = ("menu.js", "upload.js", "receipt.js", "sending.js")
     assert upload["js"] == sum(len(static_files.load(name).compressed) for name in scripts)
     assert upload["css"] == len(static_files.load("style.css").compressed)
     assert upload["requests"] == 3 + len(scripts)  # the page, its style and its icon
