@@ -42,10 +42,12 @@ DONE: dict[str, str] = {
 Cursor = Annotated[str, msgspec.Meta(max_length=200)]
 Moment = Annotated[str, msgspec.Meta(max_length=40)]
 Was = Annotated[str, msgspec.Meta(max_length=2000)]
+Several = Annotated[int, msgspec.Meta(ge=2, le=MOST_PHOTOS)]
 
 
 class Query(msgspec.Struct):
-    """`cursor`: behind which item to go on; `at` and `was`: when the last change was made, and its days before it.
+    """`cursor`: behind which item to go on; `at` and `was`: when the last change was made, and its days before it;
+    `count`: of how many photos it was, where it was of several.
 
     `start_date` and `end_date` are read where they are refused in words.
     """
@@ -55,6 +57,7 @@ class Query(msgspec.Struct):
     cursor: Cursor | None = None
     at: Moment = ""
     was: Was = ""
+    count: Several | None = None
 
 
 class Form(msgspec.Struct):
@@ -196,7 +199,7 @@ def _name(call: Call, page: Page, asked: Asked, said: Said, action: str) -> Resp
         photos = corrections.correct(store, said.ids, change, datetime.now(UTC)).photos
     history = photos[0].label_history
     at = history[-1]["at"] if history else None
-    return _on_to(page, asked, action, before, at)
+    return _on_to(page, asked, action, before, len(photos), at)
 
 
 def _label(call: Call, form: Typed, action: str) -> HumanLabel | None:
@@ -222,19 +225,30 @@ def _undo(call: Call, page: Page, asked: Asked, given: Mapping[str, str]) -> Res
     days = [day for day, _ in _read_was(store, given.get("was", ""))]
     numbers = store.changed_at(days, given.get("at", "")) if given.get("at") else []
     if not numbers:  # pressed twice, or changed since
-        return _on_to(page, asked, "undo", [])
+        return _on_to(page, asked, "undo", [], 0)
     before = _before(store, days)
     corrections.correct(store, numbers, corrections.Change("undo"), datetime.now(UTC))
-    return _on_to(page, asked, "undo", before)
+    return _on_to(page, asked, "undo", before, len(numbers))
 
 
 def _on_to(
-    page: Page, asked: Asked, action: str, before: Sequence[tuple[int, photo_words.Before]], at: Any = None
+    page: Page,
+    asked: Asked,
+    action: str,
+    before: Sequence[tuple[int, photo_words.Before]],
+    count: int,
+    at: Any = None,
 ) -> Response:
     """To what is next at this place of the queue, with what was done and what the days were."""
     was = "~".join(f"{session_id}:{photo_words.write_before([each])}" for session_id, each in before)
     address = page.leads_to(
-        "/review", done=DONE[action], **asked.kept, cursor=asked.query.cursor, at=at, was=was or None
+        "/review",
+        done=DONE[action],
+        **asked.kept,
+        cursor=asked.query.cursor,
+        at=at,
+        was=was or None,
+        count=count if count > 1 else None,
     )
     return Response(status=303, headers={"Location": address})
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from tests.browser.conftest import PHONE, Person
+from tests.browser.conftest import DESKTOP, PHONE, Person
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page, Route
@@ -143,6 +143,38 @@ def test_a_thumb_finds_them_on_a_phone(visiting: Callable[..., Person]) -> None:
         assert box["x"] + box["width"] <= width
     page.locator('[role="option"]').first.tap()
     assert page.locator("#q").input_value() == "Capsella bursa-pastoris"
+
+
+@pytest.mark.parametrize("device", [PHONE, DESKTOP], ids=["phone", "desk"])
+@pytest.mark.parametrize("path", ["/photos/{id}", "/review"])
+def test_the_list_opens_in_view_and_above_what_lies_at_the_foot(
+    signed_in: Callable[..., Person], photo: Callable[..., bytes], path: str, device: dict[str, Any]
+) -> None:
+    person = signed_in(device=device)
+    sent = person.client.upload(("a.jpg", photo(1)), ("b.jpg", photo(2)), date="2025-06-10").json()
+    page = person.open(path.format(id=sent["results"][0]["image"]["id"]))
+    field = page.locator("#label")
+    # As low as it can stand: the whole list would lie below the window.
+    field.evaluate(
+        """(field) => {
+            const bar = document.querySelector('.decide')?.getBoundingClientRect();
+            const foot = bar && bar.bottom === innerHeight ? bar.top : innerHeight;
+            document.body.style.paddingTop = `${Math.max(0, foot - field.getBoundingClientRect().bottom)}px`;
+            scrollBy(0, field.getBoundingClientRect().bottom - foot);
+        }"""
+    )
+    field.evaluate("(field) => field.focus({ preventScroll: true })")
+    page.keyboard.type("stell")
+    page.locator(OPEN).wait_for()
+    seen = page.evaluate(
+        """() => {
+            const box = document.querySelector('[role=listbox]').getBoundingClientRect();
+            const field = document.querySelector('#label').getBoundingClientRect();
+            const below = document.elementFromPoint((box.left + box.right) / 2, box.bottom - 3);
+            return [field.top >= 0, box.bottom <= innerHeight, below.closest('[role=listbox]') !== null];
+        }"""
+    )
+    assert seen == [True, True, True]
 
 
 def test_nothing_found_is_said_and_what_was_typed_is_sent(visiting: Callable[..., Person]) -> None:

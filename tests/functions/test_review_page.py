@@ -116,7 +116,7 @@ def test_what_is_new_to_the_field_is_confirmed(browser: Browser, user: Client, c
     assert "New to this field" in words(page)
     assert "Stellaria media Common chickweed" in words(page)
     page = followed(browser, press(browser, page, "confirm"))
-    assert 'role="status">Confirmed.' in page
+    assert 'role="status">Confirmed.</p>' in page
     assert "Nothing to look at: the model is sure of all names, or people have settled them." in page
     assert 'href="/calendar">Open the calendar' in page
     found = image(user, chickweed)
@@ -142,7 +142,7 @@ def test_a_name_is_given_the_day_follows_and_the_next_is_shown(
     assert image(user, drawn[0])["label"] == "Portulaca oleracea"
     assert 'role="status">The new name is saved.' in page
     assert shown(page) == drawn[1]
-    become = words(page[page.index('<ul class="become">') : page.index('<form class="undo"')])
+    become = words(page.split('<ul class="become">')[1].split("</ul>")[0])
     assert become.startswith("12 June 2025 Photos 1 Species richness before 0 → , now 1")
     assert user.get(f"/api/daily/{LATER}").json()["top_species"][0]["species_name"] == "Portulaca oleracea"
     assert f'<a href="/photos/{drawn[0]}"><i lang="la">Portulaca oleracea</i>' in page
@@ -207,12 +207,23 @@ def test_what_is_ticked_gets_the_same_name_and_is_undone_with_it(
     page = followed(browser, reply)
     assert [image(user, number)["label_source"] for number in drawn] == ["human", "model", "human"]
     assert shown(page) == drawn[1]
-    become = words(page[page.index('<ul class="become">') : page.index('<form class="undo"')])
+    become = words(page.split('<ul class="become">')[1].split("</ul>")[0])
     assert "10 June 2025" in become
     assert "12 June 2025" in become
+    assert 'role="status">The new name is saved. 2 photos</p>' in page
     page = followed(browser, press(browser, page, "undo"))
+    assert 'role="status">Undone: here it is again. 2 photos</p>' in page
     assert shown(page) == drawn[0]
     assert {image(user, number)["label_source"] for number in drawn} == {"model"}
+
+
+@pytest.mark.parametrize("count", ["1", "-4", "201", "9" * 30, "x"])
+def test_a_count_that_no_press_makes_is_refused(browser: Browser, count: str) -> None:
+    assert browser.get(f"/review?done=review-named&count={count}").status_code == 400
+
+
+def test_a_count_is_of_what_was_done_or_is_not_told(browser: Browser, drawn: list[int]) -> None:
+    assert "4 photos" not in words(browser.get("/review?count=4").text)
 
 
 def test_near_duplicates_are_one_plant_named_together(

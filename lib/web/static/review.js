@@ -1,4 +1,5 @@
-// One key for each action of the review; they can be switched off, which this browser remembers, and rest while one types.
+// One key for each action of the review; they can be switched off, which this browser remembers, and rest while one
+// types. And how many photos an action would be of.
 
 const SWITCH = "review-keys";
 const panel = document.querySelector("#shortcuts");
@@ -49,6 +50,20 @@ function pressed(event) {
   if (!target) return;
   event.preventDefault();
   target.click();
+}
+
+// How many photos get the name: the one that is asked about and all that are ticked.
+const ticked = document.querySelector("[data-ticked]");
+
+function tell() {
+  const fields = [...document.querySelectorAll("[name=ids]")].filter((each) => each.type === "hidden" || each.checked);
+  const count = fields.flatMap((each) => each.value.split(",")).length;
+  ticked.textContent = count > 1 ? ticked.dataset.ticked.replace("{num}", count) : "";
+}
+
+if (ticked) {
+  ticked.closest("form").addEventListener("change", tell);
+  tell();
 }
 
 panel.hidden = false;

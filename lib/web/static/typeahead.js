@@ -89,6 +89,7 @@ export function typeahead(input) {
     input.setAttribute("aria-expanded", String(taxa.length > 0));
     counted.textContent = taxa.length ? words.counted.replace("{num}", taxa.length) : words.none;
     point(-1);
+    list.scrollIntoView({ block: "nearest" }); // it may open below what one sees
   }
 
   async function ask() {
