@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -50,7 +51,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of a question: a prediction with the label that it makes, or the problem that says why there is none.
+    """What came of a question: a prediction with the label that it makes, or the problem why there is none.
 
     `given_up`: the photo itself is at fault, and is not tried again.
     """
@@ -118,6 +119,16 @@ def keep(store: UserStore, photo_id: int, answer: Answer) -> None:
         store.save_prediction(photo_id, answer.prediction, answer.label, answer.label_level)
     elif answer.given_up:
         store.mark_failed(photo_id)
+
+
+@contextmanager
+def deleted_meanwhile() -> Iterator[None]:
+    """Passes over the 404 of a photo or session that somebody deleted while work on it was going on."""
+    try:
+        yield
+    except Problem as problem:
+        if problem.status != 404:
+            raise
 
 
 def _failed() -> Problem:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from typing import IO
@@ -13,7 +12,7 @@ from typing import IO
 from PIL import Image
 
 from lib import analysis, asking, classifier
-from lib.asking import NOT_YET, Question
+from lib.asking import NOT_YET, Question, deleted_meanwhile
 from lib.photos.decode import decode
 from lib.photos.examine import examine
 from lib.photos.exif import capture_day
@@ -127,7 +126,7 @@ class Intake:
                     session = session or self.store.session(receipt.session_id)
         finally:
             if receipt.session_id is not None:
-                with _deleted_meanwhile():
+                with deleted_meanwhile():
                     analysis.recompute(self.store, receipt.session_id, touched)
         receipt.outcomes = [self._renewed(outcome) for outcome in receipt.outcomes]
         for day in sorted(touched):
@@ -200,7 +199,7 @@ class Intake:
             self.files.delete(path)
             return self._duplicate(name, photo, abandoned)
         waiting = None
-        with _deleted_meanwhile():
+        with deleted_meanwhile():
             waiting = self._ask(photo, decoded.image, session, abandoned)
         return Outcome(name, "created", photo, waiting)
 
@@ -234,13 +233,3 @@ class Intake:
             if problem.status != 404:
                 raise
             return Outcome(outcome.filename, "rejected", problem=problem)
-
-
-@contextmanager
-def _deleted_meanwhile() -> Iterator[None]:
-    """Passes over the 404 of a photo or session that somebody deleted while its upload was running."""
-    try:
-        yield
-    except Problem as problem:
-        if problem.status != 404:
-            raise

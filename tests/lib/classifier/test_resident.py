@@ -105,7 +105,9 @@ class TestLoading:
         there = []
 
         class Watched(Classifier):
-            def __init__(self, path: Path, line: WaitingLine | None = None, threads: int | None = None) -> None:
+            def __init__(
+                self, path: Path, line: WaitingLine | None = None, threads: int | None = None
+            ) -> None:
                 there.append(first())
                 super().__init__(path, line, threads)
 
