@@ -29,6 +29,9 @@ CONFIG = {
     "distributed.worker.memory.spill": False,
     "distributed.worker.memory.pause": False,
     "distributed.worker.profile.enabled": False,
+    # What their web servers would tell is for whoever started the run alone.
+    "distributed.scheduler.http.routes": [],
+    "distributed.worker.http.routes": [],
     # A busy machine is nothing to write about.
     "distributed.admin.tick.limit": "1h",
     "logging": {"distributed": "critical"},
@@ -167,7 +170,8 @@ def _local(stack: ExitStack, workers: int | None) -> Any:
                     host="127.0.0.1",
                     protocol="tls://",
                     security=security,
-                    dashboard_address=None,
+                    # A server that says nothing, on any free port; there is no way to have none.
+                    dashboard_address="127.0.0.1:0",
                     silence_logs=SILENT,
                     local_directory=folder,
                 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -129,14 +130,17 @@ class HeldPhoto:
         self.put_back()
 
     def kill_reader(self, job: subprocess.Popen[str], put_back: bool = True) -> None:
-        """Kill the process of the job that reads the photo, once there is one; who reads it next gets it if put back."""
+        """Kill the process of the job that reads the photo, once there is one; it can be read next if put back."""
         Thread(target=self._let_go_after, args=(job,), daemon=True).start()
         with self._place.open("wb"):
             held = str(self._place)
             (reader,) = (pid for pid in descendants(job.pid) if held in open_files(pid))
             if put_back:
                 self.put_back()
-            os.kill(reader, signal.SIGKILL)
+            handle = os.pidfd_open(reader)
+            signal.pidfd_send_signal(handle, signal.SIGKILL)
+            select.select([handle], [], [])  # dead, it holds the pipe no more
+            os.close(handle)
 
     def put_back(self) -> None:
         self._place.unlink()
@@ -163,7 +167,7 @@ def open_files(pid: int) -> set[str]:
     names = set()
     for handle in Path(f"/proc/{pid}/fd").glob("*"):
         with suppress(OSError):
-            names.add(os.readlink(handle))
+            names.add(str(handle.readlink()))
     return names
 
 
