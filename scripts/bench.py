@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from scripts.benchmarks import (  # noqa: E402
+    archive,
     container,
     imports,
     memory,
@@ -25,8 +26,8 @@ from scripts.benchmarks import (  # noqa: E402
 )
 
 ORDER = ("imports", "startup", "memory", "photo", "pages", "reference", "statistics")
-# Not among `all`: they take long, and make their graphs with the training packages.
-ALONE = ("models", "container")
+# Not among `all`: they take long, and need the packages of training or of requirements-scale.txt.
+ALONE = ("models", "container", "dask")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -60,6 +61,8 @@ def parser() -> argparse.ArgumentParser:
         "--model", type=Path, default=ROOT / "lib" / "classifier" / "starter", help="container: model folder"
     )
     made.add_argument("--in-a-row", type=int, default=100, help="container: photos (default 100)")
+    made.add_argument("--archive", type=int, default=400, help="dask: waiting photos (default 400)")
+    made.add_argument("--repeats", type=int, default=3, help="dask: runs of each kind (default 3)")
     made.add_argument("--alone", action="store_true", help="models: without the server's memory")
     return made
 
@@ -88,6 +91,7 @@ def main(argv: list[str] | None = None) -> int:
             models.describe,
         ),
         "container": (lambda: container.measure(asked.model, asked.in_a_row), container.describe),
+        "dask": (lambda: archive.measure(asked.archive, asked.repeats), archive.describe),
         "statistics": (lambda: statistics.measure(asked.replicates), statistics.describe),
     }
     for name in ORDER if asked.what == "all" else (asked.what,):

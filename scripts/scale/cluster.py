@@ -122,7 +122,11 @@ def open_askers(scheduler: str | None, workers: int | None, model: str) -> Itera
 
     Raises Refused for an address that is none, and 503 when there are no workers.
     """
-    logging.getLogger("distributed").setLevel(SILENT)
+    import distributed  # first: its own settings would go with these if they came after them
+
+    for name in logging.root.manager.loggerDict:
+        if name.partition(".")[0] == distributed.__name__:
+            logging.getLogger(name).setLevel(SILENT)
     with ExitStack() as stack:
         stack.enter_context(dask.config.set(CONFIG))
         client = _remote(stack, scheduler) if scheduler else _local(stack, workers)
@@ -141,10 +145,8 @@ def _remote(stack: ExitStack, address: str) -> Any:
         client.wait_for_workers(1, timeout=WORKERS_SECONDS)
     except (ValueError, TypeError):
         raise Refused(f"--scheduler: {address!r} is not an address such as tcp://10.0.0.5:8786") from None
-    except TimeoutError:
+    except OSError:  # TimeoutError among them
         raise unavailable(f"The scheduler at {address} does not answer, or has no workers.") from None
-    except OSError:
-        raise unavailable(f"The scheduler at {address} cannot be reached.") from None
     return client
 
 

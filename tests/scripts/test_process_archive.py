@@ -255,6 +255,7 @@ def test_it_says_that_a_scheduler_has_no_workers_or_does_not_answer(
     run: Run, site: Site, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import dask
+    import distributed  # noqa: F401  (its settings come with it)
 
     from scripts.benchmarks.server import free_port
 
