@@ -93,18 +93,14 @@ class DaskAskers:
             _, error, _ = said
             if isinstance(error, self._killed):
                 return number, None
-            text = str(error) if type(error).__name__ == "ConfigError" else type(error).__name__
-            raise unavailable(f"A worker cannot work; its log says more: {text}", kind="worker-fails")
+            # Without its text, in which there may be anything.
+            raise unavailable(
+                f"A worker fails, and its log says more: {type(error).__name__}", kind="worker-fails"
+            )
         if future.status != "finished":
             raise unavailable("The scheduler is gone; run it again to go on.", kind="scheduler-gone")
-        if said is None:
-            raise Problem(
-                409,
-                "Another model",
-                "A worker has another model or list of species than this machine, or the model was replaced "
-                "meanwhile. Give all of them the same MODEL_DIR and REGION_SPECIES, and run it again to go on.",
-                kind="another-model",
-            )
+        if "refused" in said:
+            raise Problem(409, detail=f"A worker cannot work: {said['refused']}", kind="worker-refuses")
         prediction, problem = said.pop("prediction"), said.pop("problem")
         return number, Answer(
             prediction=prediction and Prediction(**prediction), problem=problem and Problem(**problem), **said

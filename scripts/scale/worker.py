@@ -17,14 +17,23 @@ if TYPE_CHECKING:
     from lib.recognition import Recogniser
 
 
-def answer(question: Question, model: str) -> dict[str, Any] | None:
-    """What the model of this worker says of a photo, as plain data; None when it is not the model that is asked.
+OTHER_MODEL = (
+    "it has another model or list of species than this machine, or the model was replaced meanwhile. Give all of "
+    "them the same MODEL_DIR and REGION_SPECIES, and run it again to go on."
+)
+
+
+def answer(question: Question, model: str) -> dict[str, Any]:
+    """What the model of this worker says of a photo, as plain data; `refused` says why this worker asks none.
 
     The settings are those of the worker's own environment: neither they nor the photo travel.
     """
-    settings, files, recogniser = _own()
+    try:
+        settings, files, recogniser = _own()
+    except config.ConfigError as error:
+        return {"refused": str(error)}
     if fingerprint(settings) != model:
-        return None
+        return {"refused": OTHER_MODEL}
     from lib.asking import ask
 
     said = ask(files, recogniser, question)

@@ -242,33 +242,34 @@ def test_a_session_that_went_before_its_photo_was_asked_about_is_passed_over(
     assert [question.photo_id for question in workers.asked] == [here[0].id]
 
 
-def test_an_answer_that_cannot_be_kept_leaves_its_photo_waiting_and_holds_up_no_other(
-    store: DatabaseStore, add: Callable[..., list[Photo]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    photos = add(3)
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch) -> dict[int, Exception]:
+    """What is raised when the answer about a photo was written, but not yet committed."""
+    errors: dict[int, Exception] = {}
     keep = asking.keep
 
     def fails(mine: UserStore, photo_id: int, answer: Answer) -> None:
         keep(mine, photo_id, answer)
-        if photo_id == photos[1].id:
-            raise RuntimeError("nobody foresaw this")
+        if photo_id in errors:
+            raise errors[photo_id]
 
     monkeypatch.setattr(asking, "keep", fails)
+    return errors
+
+
+def test_an_answer_that_cannot_be_kept_leaves_its_photo_waiting_and_holds_up_no_other(
+    store: DatabaseStore, add: Callable[..., list[Photo]], failing: dict[int, Exception]
+) -> None:
+    photos = add(3)
+    failing[photos[1].id] = RuntimeError("nobody foresaw this")
     assert archive.process(store, Played()) == Work(classified=2, waiting=1, days=1)
 
 
 def test_a_database_that_fails_ends_the_run_and_keeps_none_of_the_batch(
-    store: DatabaseStore, add: Callable[..., list[Photo]], monkeypatch: pytest.MonkeyPatch
+    store: DatabaseStore, add: Callable[..., list[Photo]], failing: dict[int, Exception]
 ) -> None:
     photos = add(3)
-    keep = asking.keep
-
-    def fails(mine: UserStore, photo_id: int, answer: Answer) -> None:
-        keep(mine, photo_id, answer)
-        if photo_id == photos[2].id:
-            raise unavailable("The database does not answer.")
-
-    monkeypatch.setattr(asking, "keep", fails)
+    failing[photos[2].id] = unavailable("The database does not answer.")
     work = Work()
     with pytest.raises(Problem):
         archive.process(store, Played(), work=work)

@@ -30,7 +30,7 @@ def test_it_counts_rows_that_differ(photos_dir: Path, tmp_path: Path, monkeypatc
     urls = [f"sqlite:///{tmp_path}/{name}/weeds.db" for name in ("one", "other")]
     assert differences(*urls) == 0
     with closing(sqlite3.connect(tmp_path / "other" / "weeds.db")) as database:
-        database.execute("UPDATE image_data SET label = 'Zea mays' WHERE id = 2")
+        database.execute("UPDATE image_data SET similarity_score = 0.5 WHERE id = 2")
         database.execute("DELETE FROM image_data WHERE id = 3")
         database.commit()
     assert differences(*urls) == 2

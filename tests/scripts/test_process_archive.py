@@ -245,10 +245,22 @@ def test_the_workers_of_a_scheduler_have_their_own_settings(
     monkeypatch.setenv("MODEL_DIR", str(other))
     refused = site.run(SCRIPT, *DASK, "--scheduler", cluster.address)
     assert (refused.code, refused.summary["classified"]) == (1, 0)
-    assert refused.err.startswith("A worker has another model or list of species than this machine")
+    assert refused.err.startswith("A worker cannot work: it has another model or list of species than this")
     monkeypatch.setenv("MODEL_DIR", "")
     done = site.run(SCRIPT, *DASK, "--scheduler", cluster.address)
     assert (done.code, done.err, done.summary["classified"]) == (0, "", 1)
+
+
+def test_a_worker_whose_settings_are_wrong_says_so(site: Site) -> None:
+    photo = site.add_photo(make_photo(1))
+    cluster = Cluster(site.folder, LOG_LEVEL="LOUD")
+    cluster.start_worker()
+    refused = site.run(SCRIPT, *DASK, "--scheduler", cluster.address)
+    cluster.stop()
+    assert (refused.code, refused.summary["classified"]) == (1, 0)
+    assert refused.err.startswith("A worker cannot work: LOG_LEVEL: must be one of")
+    with site.store() as store:
+        assert [waits.id for _, waits in store.unprocessed(2)] == [photo.id]
 
 
 def test_it_says_that_a_scheduler_has_no_workers_or_does_not_answer(
