@@ -73,7 +73,7 @@ migrate: $(RUNTIME) ## bring the database up to date
 
 lock: $(DEV) ## resolve requirements*.in into requirements*.txt
 	@$(BIN)/python -m pip install $(PIP_FLAGS) pip-tools==7.6.2
-	@for name in requirements requirements-dev; do \
+	@for name in requirements requirements-scale requirements-dev; do \
 		title=$$(head -n 1 $$name.txt); \
 		$(BIN)/python -m piptools compile --quiet --strip-extras --no-header --no-annotate \
 			--no-emit-index-url --no-emit-find-links --output-file $$name.txt $$name.in || exit 1; \

@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from typing import IO
 
 from PIL import Image
 
-from lib import analysis, classifier
+from lib import analysis, asking, classifier
+from lib.asking import NOT_YET, Question, deleted_meanwhile
 from lib.photos.decode import decode
 from lib.photos.examine import examine
 from lib.photos.exif import capture_day
 from lib.photos.identify import MAX_BYTES, inspect, shown_name
-from lib.photos.storage import UNAVAILABLE, PhotoFiles
-from lib.predictions import prediction_record
+from lib.photos.storage import PhotoFiles
 from lib.problems import Problem
 from lib.recognition import Recogniser
 from lib.store.database import UserStore
 from lib.store.records import DayRow, NewPhoto, Photo, Session
 
-LOG = logging.getLogger("weeds.intake")
 LONGEST_FILENAME = 255
-NOT_YET = "not-yet-classified"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +126,7 @@ class Intake:
                     session = session or self.store.session(receipt.session_id)
         finally:
             if receipt.session_id is not None:
-                with _deleted_meanwhile():
+                with deleted_meanwhile():
                     analysis.recompute(self.store, receipt.session_id, touched)
         receipt.outcomes = [self._renewed(outcome) for outcome in receipt.outcomes]
         for day in sorted(touched):
@@ -157,38 +153,9 @@ class Intake:
         the model or the disk may come back. `session` is the photo's own, looked up when not given.
         """
         session = session or self.store.session(photo.session_id)
-        try:
-            if image is None:
-                image = decode(self.files.read(photo.path), filename=photo.original_filename).image
-            found = self.recogniser.classify(image, session, abandoned)
-        except classifier.ModelUnavailable as error:
-            why = (
-                f"The photo is kept. It is classified when the model of this server is mended: {error.reason}"
-            )
-            return _waiting(why, error.retry_after, error.kind)
-        except classifier.Busy as error:
-            why = "The photo is kept. It is classified as soon as the photos before it are."
-            return _waiting(why, error.retry_after, error.kind)
-        except classifier.Abandoned:
-            return _waiting("The photo is kept. It is classified later, because nobody waited for it.", 1)
-        except MemoryError:
-            LOG.error("too little memory is left to classify photo %d", photo.id)
-            return _waiting("The photo is kept. It is classified when the server has memory to spare.", 60)
-        except FileNotFoundError:
-            LOG.error("the file of photo %d is missing", photo.id)
-            return _lost()
-        except OSError:  # a disk that hangs or refuses may come back, too
-            LOG.exception("the file of photo %d cannot be read", photo.id)
-            return _lost()
-        except Exception as error:
-            if isinstance(error, Problem) and error.kind == UNAVAILABLE:
-                why = "The photo is kept. It is classified when the photo store of this server answers again."
-                return _waiting(why, 60, error.kind)
-            LOG.exception("photo %d cannot be classified", photo.id)
-            self.store.mark_failed(photo.id)
-            return error if isinstance(error, Problem) else _failed()
-        self.store.save_prediction(photo.id, prediction_record(found), found.label, found.label_level)
-        return None
+        answer = asking.ask(self.files, self.recogniser, Question.about(photo, session), image, abandoned)
+        asking.keep(self.store, photo.id, answer)
+        return answer.problem
 
     def _take(
         self,
@@ -232,7 +199,7 @@ class Intake:
             self.files.delete(path)
             return self._duplicate(name, photo, abandoned)
         waiting = None
-        with _deleted_meanwhile():
+        with deleted_meanwhile():
             waiting = self._ask(photo, decoded.image, session, abandoned)
         return Outcome(name, "created", photo, waiting)
 
@@ -266,34 +233,3 @@ class Intake:
             if problem.status != 404:
                 raise
             return Outcome(outcome.filename, "rejected", problem=problem)
-
-
-@contextmanager
-def _deleted_meanwhile() -> Iterator[None]:
-    """Passes over the 404 of a photo or session that somebody deleted while its upload was running."""
-    try:
-        yield
-    except Problem as problem:
-        if problem.status != 404:
-            raise
-
-
-def _failed() -> Problem:
-    return Problem(
-        500,
-        "Classification failed",
-        "The photo is kept, but the model failed on it. Name it yourself.",
-        kind="classification-failed",
-    )
-
-
-def _lost() -> Problem:
-    return Problem(410, detail="The file of this photo is missing on the server.", kind="file-missing")
-
-
-def _waiting(detail: str, retry_after: int, cause: str | None = None) -> Problem:
-    """`cause` is the kind of the problem behind it."""
-    problem = Problem(503, "Not classified yet", detail, kind=NOT_YET, retry_after=retry_after)
-    if cause:
-        problem.extensions["cause"] = cause
-    return problem

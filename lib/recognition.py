@@ -9,7 +9,7 @@ from copy import copy
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from lib import classifier, regions, taxa
 from lib.classifier.taxonomy import read_labels
@@ -21,13 +21,31 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from lib.classifier import Classification
-    from lib.store.records import Session
 
 LOG = logging.getLogger("weeds.recognition")
 OWN_LIST = "session"  # what a session's own list is called
 LONGEST_NAME = 80
 # A list that names none of the model's species is a mistake; to mask nothing would hide it.
 STRANGERS = "The list names no species that the model knows, so that every photo comes out as unknown."
+
+
+class Field(Protocol):
+    """What of a photo's session the model goes by: its own list, and where it is."""
+
+    @property
+    def region_species(self) -> str | tuple[str, ...] | None:
+        """As a session has it."""
+        ...
+
+    @property
+    def latitude(self) -> float | None:
+        """In degrees."""
+        ...
+
+    @property
+    def longitude(self) -> float | None:
+        """In degrees."""
+        ...
 
 
 class Recogniser:
@@ -51,7 +69,7 @@ class Recogniser:
     def classify(
         self,
         image: Image.Image,
-        session: Session | None = None,
+        session: Field | None = None,
         abandoned: Callable[[], bool] | None = None,
     ) -> Classification:
         """What the model says of an oriented photo of `session`, which has its own place and perhaps its own list.
@@ -72,7 +90,7 @@ class Recogniser:
             LOG.warning("region %s: %s", name, STRANGERS)
         return replace(found, region=name)
 
-    def region_of(self, session: Session | None) -> Region | None:
+    def region_of(self, session: Field | None) -> Region | None:
         """The list that limits what may be named in a session's photos; None: all that the model knows."""
         chosen = None if session is None else session.region_species
         if chosen is None:
@@ -185,7 +203,7 @@ def _label_names(labels: Path, *_: int) -> frozenset[str]:
     return frozenset(own | {found.species for name in own if (found := taxa.find(name))})
 
 
-def _place(session: Session | None) -> tuple[float, float] | None:
+def _place(session: Field | None) -> tuple[float, float] | None:
     """Latitude and longitude in degrees, where the session has them."""
     if session is None or session.latitude is None or session.longitude is None:
         return None

@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from scripts.benchmarks import (  # noqa: E402
+    archive,
     container,
     imports,
     memory,
@@ -26,8 +27,9 @@ from scripts.benchmarks import (  # noqa: E402
 )
 
 ORDER = ("imports", "startup", "memory", "photo", "pages", "reference", "statistics")
-# Not among `all`: they take long, or need more than what the server needs.
-ALONE = ("models", "container", "restore")
+# Not among `all`: they take long, or need more than what the server needs: the packages of training or of
+# requirements-scale.txt, a PostgreSQL, a control group.
+ALONE = ("models", "container", "restore", "dask")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -66,6 +68,8 @@ def parser() -> argparse.ArgumentParser:
         "--model", type=Path, default=ROOT / "lib" / "classifier" / "starter", help="container: model folder"
     )
     made.add_argument("--in-a-row", type=int, default=100, help="container: photos (default 100)")
+    made.add_argument("--archive", type=int, default=400, help="dask: waiting photos (default 400)")
+    made.add_argument("--repeats", type=int, default=3, help="dask: runs of each kind (default 3)")
     made.add_argument("--alone", action="store_true", help="models: without the server's memory")
     return made
 
@@ -95,6 +99,7 @@ def main(argv: list[str] | None = None) -> int:
         ),
         "restore": (lambda: restore.measure(asked.photos), restore.describe),
         "container": (lambda: container.measure(asked.model, asked.in_a_row), container.describe),
+        "dask": (lambda: archive.measure(asked.archive, asked.repeats), archive.describe),
         "statistics": (lambda: statistics.measure(asked.replicates), statistics.describe),
     }
     for name in ORDER if asked.what == "all" else (asked.what,):

@@ -34,6 +34,7 @@ __all__ = [
     "turn",
     "unload",
     "unload_when_idle",
+    "use_threads",
 ]
 
 
@@ -127,3 +128,8 @@ def unload() -> None:
 def unload_when_idle(seconds: float | None) -> None:
     """Have models that are loaded from now on go after so long without a photo, when memory is short; 0: never."""
     RESIDENT.idle_seconds = seconds or None
+
+
+def use_threads(count: int) -> None:
+    """Have models that are loaded from now on run on so many threads, where several processes share the CPUs."""
+    RESIDENT.threads = count

@@ -28,8 +28,10 @@ class Classifier:
     training set's abundances out. `temperature`: what logits are divided by before the softmax.
     """
 
-    def __init__(self, path: Path, line: WaitingLine | None = None) -> None:
-        """Read, verify and load; raises ModelUnavailable with a plain reason."""
+    def __init__(self, path: Path, line: WaitingLine | None = None, threads: int | None = None) -> None:
+        """Read, verify and load, to run on `threads` (as many as there are CPUs); raises ModelUnavailable with a
+        plain reason.
+        """
         self.folder = Path(path).resolve()
         self._card = folder.read(self.folder)
         self.card = self._card.raw
@@ -41,7 +43,7 @@ class Classifier:
         self._masks = Masks(self.labels, self.prior)
         self._domain = domain.read(self._card, self.folder)
         self._line = line or WaitingLine()
-        self._session = session.load(self.folder / "model.onnx", self._card.runtime)
+        self._session = session.load(self.folder / "model.onnx", self._card.runtime, threads)
         self._outputs = self._check_shapes()
 
     def classify(

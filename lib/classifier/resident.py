@@ -72,6 +72,7 @@ class Resident:
         self.load_seconds = 0.0
         self.unloads = {"idle": 0, "replaced": 0}
         self.idle_seconds: float | None = None
+        self.threads: int | None = None
         self._clock = clock
         self._short = short
         self._rooms = rooms
@@ -144,7 +145,7 @@ class Resident:
         started = time.perf_counter()
         try:
             self._must_fit(state.folder)
-            model = Classifier(state.folder, self.line)
+            model = Classifier(state.folder, self.line, self.threads)
         except Exception as error:
             self.failures += 1
             self._failure = self._failed(state, error)

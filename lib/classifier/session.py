@@ -17,14 +17,17 @@ def finished(runtime: Runtime) -> bool:
     return bool(runtime.optimised) and runtime.onnxruntime == onnxruntime.__version__
 
 
-def load(path: Path, runtime: Runtime) -> Any:
-    """The session of a verified graph; raises ModelUnavailable when ONNX Runtime cannot load it."""
+def load(path: Path, runtime: Runtime, threads: int | None = None) -> Any:
+    """The session of a verified graph, on as many threads as there are CPUs where not said otherwise.
+
+    Raises ModelUnavailable when ONNX Runtime cannot load it.
+    """
     options = onnxruntime.SessionOptions()
     # Both keep buffers of activations that are not in use any more for the next one of their size: off, the
     # speed is the same at half the memory or less.
     options.enable_mem_pattern = False
     options.enable_mem_reuse = False
-    options.intra_op_num_threads = _cpus()
+    options.intra_op_num_threads = threads or _cpus()
     options.inter_op_num_threads = 1
     # Spinning threads burn a shared CPU between photos.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")

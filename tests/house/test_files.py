@@ -79,7 +79,7 @@ def pins(name: str) -> dict[str, str]:
     """Package to version, for every line of a requirements file that names one."""
     found = {}
     for line in (ROOT / name).read_text(encoding="utf-8").splitlines():
-        if line.startswith("#") or line.startswith("-c "):
+        if line.startswith(("#", "-c ", "-r ")):
             continue
         assert PIN.match(line), f"{name}: {line!r} is not an exact pin"
         package, version = line.split("==")
@@ -96,6 +96,8 @@ def pins(name: str) -> dict[str, str]:
         "requirements-dev.txt",
         "requirements-train.in",
         "requirements-train.txt",
+        "requirements-scale.in",
+        "requirements-scale.txt",
     ],
 )
 def test_it_pins_exact_versions_and_names_no_registry(name: str):
@@ -109,13 +111,18 @@ def test_it_pins_exact_versions_and_names_no_registry(name: str):
         ("requirements.in", "requirements.txt"),
         ("requirements-dev.in", "requirements-dev.txt"),
         ("requirements-train.in", "requirements-train.txt"),
+        ("requirements-scale.in", "requirements-scale.txt"),
+        # The tests run what a large archive's run needs.
+        ("requirements-scale.txt", "requirements-dev.txt"),
     ],
 )
 def test_it_locks_what_was_asked_for(asked: str, lock: str):
     assert pins(asked).items() <= pins(lock).items()
 
 
-@pytest.mark.parametrize("other", ["requirements-dev.txt", "requirements-train.txt"])
+@pytest.mark.parametrize(
+    "other", ["requirements-dev.txt", "requirements-scale.txt", "requirements-train.txt"]
+)
 def test_it_installs_one_version_of_a_package_everywhere(other: str):
     runtime, also = pins("requirements.txt"), pins(other)
     assert {name: also[name] for name in runtime.keys() & also.keys()} == {

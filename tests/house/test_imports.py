@@ -43,6 +43,8 @@ OWNERS = {
         "scripts/training/",
     ),
     "tqdm": ("scripts/",),
+    "dask": ("scripts/scale/",),
+    "distributed": ("scripts/scale/",),
 }
 HEAVY = (
     "numpy",
@@ -56,6 +58,8 @@ HEAVY = (
     "limits",
     "prometheus_client",
     "tqdm",
+    "dask",
+    "distributed",
 )
 PROBE = """
 import json, sys

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import select
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
 from hashlib import sha256
@@ -50,7 +52,7 @@ class Site:
     def files(self) -> FolderPhotos:
         return FolderPhotos(self.folder / "data")
 
-    def start(self, script: str, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, script: str, *arguments: str, **options: Any) -> subprocess.Popen[str]:
         environ = os.environ | {
             "DATABASE_URL": self.url,
             "DATA_DIR": str(self.folder / "data"),
@@ -63,6 +65,7 @@ class Site:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            **options,
         )
 
     def run(self, script: str, *arguments: str) -> Ran:
@@ -124,8 +127,48 @@ class HeldPhoto:
                 pipe.write(self._data)
         process.wait()
         release.join()
+        self.put_back()
+
+    def kill_reader(self, job: subprocess.Popen[str], put_back: bool = True) -> None:
+        """Kill the process of the job that reads the photo, once there is one; it can be read next if put back."""
+        Thread(target=self._let_go_after, args=(job,), daemon=True).start()
+        with self._place.open("wb"):
+            held = str(self._place)
+            (reader,) = (pid for pid in descendants(job.pid) if held in open_files(pid))
+            if put_back:
+                self.put_back()
+            handle = os.pidfd_open(reader)
+            signal.pidfd_send_signal(handle, signal.SIGKILL)
+            select.select([handle], [], [])  # dead, it holds the pipe no more
+            os.close(handle)
+
+    def put_back(self) -> None:
         self._place.unlink()
         self._place.write_bytes(self._data)
+
+    def _let_go_after(self, job: subprocess.Popen[str]) -> None:
+        """Should the job end before it comes to the pipe, nobody waits for it."""
+        job.wait()
+        with suppress(OSError):
+            os.close(os.open(self._place, os.O_RDONLY | os.O_NONBLOCK))
+
+
+def descendants(pid: int) -> list[int]:
+    """The processes that a process began, and that those began."""
+    found = []
+    for listed in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):
+            found += [int(child) for child in listed.read_text().split()]
+    return [each for child in found for each in (child, *descendants(child))]
+
+
+def open_files(pid: int) -> set[str]:
+    """The paths of the files that a process has open."""
+    names = set()
+    for handle in Path(f"/proc/{pid}/fd").glob("*"):
+        with suppress(OSError):
+            names.add(str(handle.readlink()))
+    return names
 
 
 def wait_until_free(url: str, job: str) -> None:

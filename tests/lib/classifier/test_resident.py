@@ -70,6 +70,11 @@ class TestLoading:
         assert (resident.loads, resident.failures, len(reads)) == (1, 0, 1)
         assert resident.load_seconds > 0
 
+    def test_it_runs_on_as_many_threads_as_told(self, resident: Resident, make_folder: MakeFolder) -> None:
+        resident.threads = 3
+        options = resident.get(make_folder())._session.get_session_options()
+        assert options.intra_op_num_threads == 3
+
     def test_a_changed_folder_is_loaded_again(self, resident: Resident, make_folder: MakeFolder) -> None:
         folder = make_folder(version="1")
         assert names(resident, folder) == "Caerulea sola"
@@ -100,9 +105,11 @@ class TestLoading:
         there = []
 
         class Watched(Classifier):
-            def __init__(self, path: Path, line: WaitingLine | None = None) -> None:
+            def __init__(
+                self, path: Path, line: WaitingLine | None = None, threads: int | None = None
+            ) -> None:
                 there.append(first())
-                super().__init__(path, line)
+                super().__init__(path, line, threads)
 
         monkeypatch.setattr("lib.classifier.model.Classifier", Watched)
         assert resident.get(other).version == "2"
