@@ -40,8 +40,8 @@ class Form(msgspec.Struct):
 class Result(msgspec.Struct):
     """One file: `status` is created, duplicate or rejected; the problem says why it was refused or must wait.
 
-    `common_name` is that of the photo's label, `closest_common_name` that of the likeliest species; both in Japanese
-    or English as Accept-Language asks.
+    `common_name` is that of the photo's label, `closest_common_name` that of the likeliest species; both in
+    Japanese or English as Accept-Language asks.
     """
 
     filename: str

@@ -13,7 +13,7 @@ from typing import IO
 
 from PIL import Image
 
-from lib import analysis, classifier
+from lib import analysis, classifier, counts, deadlines
 from lib.photos.decode import decode
 from lib.photos.examine import examine
 from lib.photos.exif import capture_day
@@ -27,7 +27,11 @@ from lib.store.records import DayRow, NewPhoto, Photo, Session
 
 LOG = logging.getLogger("weeds.intake")
 LONGEST_FILENAME = 255
+# What is left of a request's time when the model is asked no more: enough to keep the photos that are still to come
+# and to analyse their days.
+TO_FINISH = 20.0  # seconds
 NOT_YET = "not-yet-classified"
+LATER = "The photo is kept. It is classified later, because the request has taken long enough."
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,11 @@ class Outcome:
     status: str
     photo: Photo | None = None
     problem: Problem | None = None
+
+    @property
+    def refusal(self) -> str:
+        """Why the file was not taken; empty when it was."""
+        return self.problem.kind if self.status == "rejected" and self.problem else ""
 
     @property
     def waits(self) -> bool:
@@ -117,6 +126,8 @@ class Intake:
         sender would wait once more for each, and the backlog asks for all of them.
         """
         started = time.monotonic()
+        gone = abandoned or (lambda: False)
+        abandoned = lambda: gone() or _late()  # noqa: E731
         self._held_up = None
         receipt = Receipt()
         touched: set[date] = set()
@@ -124,6 +135,7 @@ class Intake:
             for each in incoming:
                 outcome = self._take(session, form_date, each, timezone, abandoned)
                 receipt.outcomes.append(outcome)
+                counts.PHOTOS.add(outcome.status, outcome.refusal)
                 if outcome.photo is not None:
                     touched.add(outcome.photo.date)
                     receipt.session_id = outcome.photo.session_id
@@ -152,10 +164,14 @@ class Intake:
     ) -> Problem | None:
         """Ask the model about a stored photo and keep its answer; the problem says why there is none.
 
+        Near the end of a request's time the model is not asked any more.
+
         A photo that cannot be decoded, or that the model fails on, is marked as processed without a prediction, so
         that it is not tried for ever. One that waits for the model, or whose file is missing, stays unprocessed:
         the model or the disk may come back. `session` is the photo's own, looked up when not given.
         """
+        if _late():
+            return _waiting(LATER, 1)
         session = session or self.store.session(photo.session_id)
         try:
             if image is None:
@@ -170,6 +186,8 @@ class Intake:
             why = "The photo is kept. It is classified as soon as the photos before it are."
             return _waiting(why, error.retry_after, error.kind)
         except classifier.Abandoned:
+            if _late():
+                return _waiting(LATER, 1)
             return _waiting("The photo is kept. It is classified later, because nobody waited for it.", 1)
         except MemoryError:
             LOG.error("too little memory is left to classify photo %d", photo.id)
@@ -276,6 +294,10 @@ def _deleted_meanwhile() -> Iterator[None]:
     except Problem as problem:
         if problem.status != 404:
             raise
+
+
+def _late() -> bool:
+    return deadlines.left() < TO_FINISH
 
 
 def _failed() -> Problem:
