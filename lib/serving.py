@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import errno
+import selectors
 import socket
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
-from gunicorn.workers.gthread import _DEFER, TConn, ThreadWorker
+from gunicorn.workers.gthread import _DEFER, STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
 
 from lib import stopping
 from lib.client import SlowClient
@@ -22,7 +25,7 @@ _TCP = (socket.AF_INET, socket.AF_INET6)  # where the system can be told how muc
 
 
 class PatientSocket(socket.socket):
-    """A connection that waits for its client so many seconds a request, and longer the more has come.
+    """A connection that waits for its client so many seconds in all, and what moves earns new ones, up to as many.
 
     What counts is the time spent waiting, so that a slow answer of ours is nobody's fault.
     """
@@ -38,13 +41,12 @@ class PatientSocket(socket.socket):
 
     def renew(self) -> None:
         """Another request begins."""
-        self._waited = 0.0
-        self._moved = 0
+        self._left = self._seconds
 
     def recv(self, bufsize: int, flags: int = 0, /) -> bytes:
         """Raises SlowClient."""
         data: bytes = self._patiently(super().recv, bufsize, flags)
-        self._moved += len(data)
+        self._moved(len(data))
         return data
 
     def sendall(self, data: Any, flags: int = 0, /) -> None:
@@ -52,22 +54,25 @@ class PatientSocket(socket.socket):
         rest = memoryview(data).cast("B")
         while rest:
             sent: int = self._patiently(super().send, rest, flags)
-            self._moved += sent
+            self._moved(sent)
             rest = rest[sent:]
 
+    def _moved(self, count: int) -> None:
+        # Up to as many: who was quick at first must not be waited for the longer afterwards.
+        self._left = min(self._seconds, self._left + count / LEAST_RATE)
+
     def _patiently(self, act: Callable[..., Any], *given: Any) -> Any:
-        left = self._seconds + self._moved / LEAST_RATE - self._waited
         bound = self.gettimeout()  # gunicorn's own for this act
-        if bound is not None and bound <= left:
+        if bound is not None and bound <= self._left:
             return act(*given)
         started = time.monotonic()
         try:
-            self.settimeout(max(left, 0.001))
+            self.settimeout(max(self._left, 0.001))
             return act(*given)
         except TimeoutError:
             raise SlowClient(errno.ECONNRESET, "the client is too slow") from None
         finally:
-            self._waited += max(0.0, time.monotonic() - started)
+            self._left -= max(0.0, time.monotonic() - started)
             self.settimeout(bound)
 
     def lacks_head(self) -> bool:
@@ -167,6 +172,22 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             # gunicorn does it in the thread that accepts, where one client that stays holds up all others.
             line.hang_up()
         return kept
+
+    def finish_request(self, conn: TConn, fs: Future[Any]) -> None:
+        """As gunicorn does it, but a worker that ends drops no connection that has yet to say what it wants."""
+        if self.alive or fs.cancelled() or fs.exception() is not None or fs.result() is not _DEFER:
+            super().finish_request(conn, fs)
+            return
+        conn.sock.setblocking(False)
+        conn.timeout = time.monotonic() + STOP_KEEPALIVE_LINGER
+        self.pending_conns.append(conn)
+        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_pending_socket_readable, conn))
+
+    def _cap_keepalive(self, deadline: float) -> None:
+        """Called when the worker begins to end: whoever has said nothing yet is not waited for any longer, either."""
+        super()._cap_keepalive(deadline)
+        for conn in self.pending_conns:
+            conn.timeout = min(conn.timeout, deadline)
 
     def _keepalive_after(self, conn: TConn, keepalive: bool) -> bool:
         """Nobody waits long for the rest of a body that was refused."""

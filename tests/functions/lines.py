@@ -33,6 +33,7 @@ class Line:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         self._socket.settimeout(PATIENCE)
         self._socket.connect((str(address.hostname), int(address.port or 0)))
+        self._stream = self._socket.makefile("rb")
 
     def fileno(self) -> int:
         return self._socket.fileno()
@@ -48,20 +49,20 @@ class Line:
 
     def answer(self) -> Answer:
         """The next answer, read to its end."""
-        with self._socket.makefile("rb") as stream:
-            status = int(stream.readline().split()[1])
-            headers: dict[str, str] = {}
-            while (line := stream.readline().strip()) != b"":
-                name, _, value = line.decode().partition(": ")
-                headers[name.lower()] = value
-            length = headers.get("content-length")
-            return Answer(status, headers, stream.read() if length is None else stream.read(int(length)))
+        status = int(self._stream.readline().split()[1])
+        headers: dict[str, str] = {}
+        while (line := self._stream.readline().strip()) != b"":
+            name, _, value = line.decode().partition(": ")
+            headers[name.lower()] = value
+        length = headers.get("content-length")
+        body = self._stream.read() if length is None else self._stream.read(int(length))
+        return Answer(status, headers, body)
 
     def rest(self) -> bytes:
         """All that comes until the server hangs up."""
         found = b""
         try:
-            while block := self._socket.recv(65536):
+            while block := self._stream.read1(65536):
                 found += block
         except ConnectionError:
             pass
@@ -72,6 +73,7 @@ class Line:
         self._socket.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
+        self._stream.close()
         self._socket.close()
 
 
