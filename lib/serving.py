@@ -129,7 +129,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def load_wsgi(self) -> None:
         """The application, whose answers can end a connection: gunicorn passes over their Connection header."""
         super().load_wsgi()
-        application = self.wsgi
+        application: Any = self.wsgi
 
         def closing(environ: dict[str, Any], start_response: Any) -> Any:
             def start(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
@@ -139,7 +139,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
             return application(environ, start)
 
-        self.wsgi = closing
+        self.wsgi: Any = closing
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         """SIGTERM: what has begun is finished, nothing new is begun."""
@@ -184,7 +184,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_pending_socket_readable, conn))
 
     def _cap_keepalive(self, deadline: float) -> None:
-        """Called when the worker begins to end: whoever has said nothing yet is not waited for any longer, either."""
+        """Called when the worker begins to end: whoever has said nothing yet is not waited for any longer."""
         super()._cap_keepalive(deadline)
         for conn in self.pending_conns:
             conn.timeout = min(conn.timeout, deadline)
