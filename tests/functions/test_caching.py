@@ -11,7 +11,6 @@ from tests.functions.test_upload_page import Browser
 
 READS = (
     "/api/calendar/shannon_diversity?year=2025",
-    "/api/time-series",
     "/api/daily/2025-06-01",
     "/api/images",
 )

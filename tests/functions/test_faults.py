@@ -1,4 +1,4 @@
-"""What a server does while what it rests on is gone (PostgreSQL, Redis, room on the disk), and that it comes back."""
+"""What a server does while what it rests on is gone (PostgreSQL, Redis, room on the disk), and afterwards."""
 
 from __future__ import annotations
 
