@@ -12,6 +12,7 @@ sys.path.insert(0, str(ROOT))
 
 from lib.config import ConfigError, load  # noqa: E402
 from lib.observe import configure_logging  # noqa: E402
+from lib.serving import Worker  # noqa: E402
 
 try:
     settings = load()
@@ -39,8 +40,12 @@ bind = [f"0.0.0.0:{port}" for port in (settings.port, settings.metrics_port) if 
 # One process: the model is the largest thing in memory, and a second worker would hold it twice. Threads keep
 # reads quick while a photo is decoded; NumPy, Pillow and ONNX Runtime release the interpreter lock.
 workers = 1
-worker_class = "gthread"
+# gunicorn's gthread, made safe from slow clients.
+worker_class = Worker
+Worker.patience = settings.slow_client_seconds
 threads = 8
+# The operating system's way of sending a file knows nothing of that patience.
+sendfile = False
 # The application is loaded in the worker alone: database connections and locks must not cross a fork.
 preload_app = False
 

@@ -16,6 +16,8 @@ MEBIBYTE = 1024 * 1024
 GET, POST, PATCH, DELETE = "GET", "POST", "PATCH", "DELETE"
 # Fifty photos of ten mebibytes, and room for the form around them.
 UPLOAD_LIMIT = 50 * 10 * MEBIBYTE + MEBIBYTE
+# With a slow model not all of them are classified by then; the rest is kept, and classified afterwards.
+UPLOAD_SECONDS = 60.0
 # A form with the names of thousands of species.
 SESSION_LIMIT = 256 * 1024
 
@@ -42,9 +44,19 @@ FUNCTIONS = (
     Function("performance", "functions.performance", ("/api/performance",), auth="optional"),
     Function("taxa", "functions.taxa", ("/api/taxa",), auth="optional"),
     Function("daily", "functions.daily", ("/api/daily/{date}",), auth="optional"),
-    Function("export", "functions.export", ("/api/export/{kind}",), concurrency=2, files=True),
+    Function(
+        "export", "functions.export", ("/api/export/{kind}",), concurrency=2, deadline=120.0, files=True
+    ),
     # Photos
-    Function("upload", "functions.upload", ("/api/upload",), (POST,), body_limit=UPLOAD_LIMIT, concurrency=4),
+    Function(
+        "upload",
+        "functions.upload",
+        ("/api/upload",),
+        (POST,),
+        body_limit=UPLOAD_LIMIT,
+        concurrency=4,
+        deadline=UPLOAD_SECONDS,
+    ),
     Function("images", "functions.images", ("/api/images",), (GET, PATCH)),
     Function("image", "functions.image", ("/api/images/{id}",), (GET, PATCH, DELETE)),
     # As many as there are threads: a browser asks for the photos of a page all at once, and must be refused none.
@@ -60,6 +72,7 @@ FUNCTIONS = (
         "functions.recompute_metrics",
         ("/api/jobs/recompute-metrics",),
         (POST,),
+        deadline=40.0,  # it ends by itself after twenty, and the day in hand
         scope="jobs",
     ),
     # Pages
@@ -88,6 +101,7 @@ FUNCTIONS = (
         auth="optional",
         body_limit=UPLOAD_LIMIT,
         concurrency=4,
+        deadline=UPLOAD_SECONDS,
         page=True,
     ),
     Function(

@@ -31,7 +31,7 @@ def get(call: Call) -> Ready:
         place = "disk" if call.settings.object_store is None else "photo store"
         checks = ["functions", place, "database", "migrations", "model"]
         wrong += _photos(call) + _database(call)
-        warnings = _model(call)
+        warnings = _model(call) + _limits(call)
     else:
         checks = ["functions", "disk", "files"]
         if not folder_writable(call.settings.output_dir):
@@ -66,6 +66,13 @@ def _model(call: Call) -> list[str]:
 
     reason = classifier.trouble(call.settings.model_dir)
     return [f"model: {reason} Photos are kept and classified when it is mended."] if reason else []
+
+
+def _limits(call: Call) -> list[str]:
+    """A warning as well: without its storage nobody is limited, and everything works."""
+    if call.services.wrong_keys.reachable():
+        return []
+    return ["limits: RATE_LIMIT_STORAGE does not answer; requests are let through without limits."]
 
 
 def _database(call: Call) -> list[str]:

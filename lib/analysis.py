@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime
 from typing import Any, Protocol
 
-from lib import model_versions
+from lib import counts, model_versions
 from lib.diversity.day_columns import day_columns
 from lib.diversity.day_estimate import estimate_day
 from lib.photos.duplicates import Item, Membership, cluster
@@ -134,21 +134,33 @@ def recompute(store: DayStore, session_id: int, dates: Iterable[date]) -> Recomp
     Each day has a transaction of its own, so that a long run may be stopped and repeated, and two runs at
     once end as one would. A day whose inputs have not changed is left alone; a day without photos is removed.
     """
-    computed = unchanged = removed = 0
-    dates = sorted(set(dates))
-    for day in dates:
-        with store.day_transaction(session_id):
+    done = {"computed": 0, "unchanged": 0, "removed": 0}
+    for day in sorted(set(dates)):
+        outcome = None
+        with _failures_counted(), store.day_transaction(session_id):
             photos = store.day_photos(session_id, day)
             if photos:
-                changed = _refresh(store, day, photos, session_id)
-                computed += changed
-                unchanged += not changed
+                outcome = "computed" if _refresh(store, day, photos, session_id) else "unchanged"
             elif store.day(day, session_id) is not None:
                 store.delete_day(day, session_id)
-                removed += 1
+                outcome = "removed"
             # In the same transaction: after a crash between the two, nothing would tell that the pooled day is old.
             recompute_pooled(store, [day])
-    return RecomputeReport(computed, unchanged, removed)
+        if outcome is not None:  # once it is committed
+            done[outcome] += 1
+            counts.DAYS.add(outcome)
+    return RecomputeReport(**done)
+
+
+@contextmanager
+def _failures_counted() -> Iterator[None]:
+    """Counts a day that could not be computed; that its session is gone (404) is no failure."""
+    try:
+        yield
+    except Exception as error:
+        if getattr(error, "status", 500) != 404:
+            counts.DAYS.add("failed")
+        raise
 
 
 def recompute_pooled(store: DayStore, dates: Iterable[date]) -> None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from lib import classifier
+from lib import classifier, deadlines
 from lib.photos.decode import decode
 from lib.photos.storage import UNAVAILABLE, PhotoFiles
 from lib.predictions import prediction_record
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger("weeds.asking")
 NOT_YET = "not-yet-classified"
+# What is left of a request's time when the model is asked no more: enough to keep the photos that are still to come
+# and to analyse their days.
+TO_FINISH = 20.0  # seconds
+LATER = "The photo is kept. It is classified later, because the request has taken long enough."
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +81,13 @@ def ask(
 ) -> Answer:
     """What the model says of a stored photo; `image` is its picture where it is at hand. Raises nothing.
 
+    Near the end of a request's time the model is not asked any more.
+
     A photo that cannot be decoded, or that the model fails on, is given up. One that waits for the model, or whose
     file is missing, is not: the model or the disk may come back.
     """
+    if late():
+        return _waiting(LATER, 1)
     try:
         if image is None:
             image = decode(files.read(question.path), filename=question.filename).image
@@ -91,6 +99,8 @@ def ask(
         why = "The photo is kept. It is classified as soon as the photos before it are."
         return _waiting(why, error.retry_after, error.kind)
     except classifier.Abandoned:
+        if late():
+            return _waiting(LATER, 1)
         return _waiting("The photo is kept. It is classified later, because nobody waited for it.", 1)
     except MemoryError:
         LOG.error("too little memory is left to classify photo %d", question.photo_id)
@@ -108,6 +118,11 @@ def ask(
         LOG.exception("photo %d cannot be classified", question.photo_id)
         return Answer(problem=error if isinstance(error, Problem) else _failed(), given_up=True)
     return Answer(prediction_record(found), found.label, found.label_level)
+
+
+def late() -> bool:
+    """Whether the request that this thread answers must come to its end; never outside a request."""
+    return deadlines.left() < TO_FINISH
 
 
 def keep(store: UserStore, photo_id: int, answer: Answer) -> None:

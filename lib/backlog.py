@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lib import analysis
+from lib import analysis, stopping
 from lib.intake import Intake
 from lib.photos.storage import PhotoFiles
 from lib.problems import Problem
@@ -120,10 +120,13 @@ class Backlog:
             if self._running:
                 self._again = True
                 return
+            if stopping.asked():
+                return
             # A clock that jumped back after the machine slept must not stop the work.
             if 0 <= time.monotonic() - self._gave_up < REST:
                 return
-            self._thread = threading.Thread(target=self._run, name="backlog", daemon=True)
+            # No daemon: a process that ends waits for the photo in hand, and no longer.
+            self._thread = threading.Thread(target=self._run, name="backlog")
             self._thread.start()
             self._running = True
 
@@ -136,7 +139,7 @@ class Backlog:
         while True:
             self._work_off()
             with self._lock:
-                if not self._again:
+                if not self._again or stopping.asked():
                     self._running = False
                     return
                 self._again = False
@@ -144,8 +147,8 @@ class Backlog:
     def _work_off(self) -> None:
         try:
             with self._store.connection():
-                work = process(self._store, self._files, self._recogniser)
-                work.days += refresh_days(self._store)
+                work = process(self._store, self._files, self._recogniser, stopped=stopping.asked)
+                work.days += refresh_days(self._store, stopping.asked)
             if work.failed and not work.classified and self._store.waiting():
                 # Files are missing, perhaps a whole disk: looking for them each minute would only fill the log.
                 self._gave_up = time.monotonic()

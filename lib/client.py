@@ -1,4 +1,4 @@
-"""Whether the sender of a request is still there: asked of its socket, without reading from it."""
+"""Whether the sender of a request is still there, asked of its socket without reading from it, or too slow."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ from typing import Any
 
 # The other side has closed the connection, or will send nothing more. Linux alone tells it while bytes wait unread.
 _CLOSED = getattr(select, "POLLRDHUP", 0)
+
+
+class SlowClient(TimeoutError):
+    """A client that sends or takes so little that it would keep a thread for itself."""
 
 
 def watch(environ: Mapping[str, Any]) -> Callable[[], bool]:

@@ -89,6 +89,9 @@ class Settings:
     region_species: Region | None
     site_timezone: str
     functions: tuple[str, ...]
+    slow_request_ms: int
+    slow_query_ms: int
+    slow_client_seconds: int
 
     @property
     def mode(self) -> str:
@@ -127,12 +130,13 @@ class _Reader:
             return default
         return int(raw)
 
-    def seconds(self, name: str, default: int) -> int:
+    def whole(self, name: str, default: int, unit: str, least: int = 0) -> int:
         raw = self.text(name)
         if not raw:
             return default
-        if not re.fullmatch("[0-9]{1,7}", raw):
-            self.lines.append(f"{name}: must be a whole number of seconds, 0 for never")
+        if not re.fullmatch("[0-9]{1,7}", raw) or int(raw) < least:
+            bound = f"{least} or more" if least else "0 for never"
+            self.lines.append(f"{name}: must be a whole number of {unit}, {bound}")
             return default
         return int(raw)
 
@@ -307,10 +311,13 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
             read.text("PHOTO_STORE"), "PHOTO_STORE", "file (photos lie under DATA_DIR)"
         ),
         model_dir=read.folder("MODEL_DIR", STARTER_MODEL),
-        model_idle_seconds=read.seconds("MODEL_IDLE_SECONDS", 300),
+        model_idle_seconds=read.whole("MODEL_IDLE_SECONDS", 300, "seconds"),
         region_species=read.region("REGION_SPECIES"),
         site_timezone=site_timezone,
         functions=tuple(filter(None, (part.strip() for part in read.text("FUNCTIONS").split(",")))),
+        slow_request_ms=read.whole("SLOW_REQUEST_MS", 1000, "milliseconds"),
+        slow_query_ms=read.whole("SLOW_QUERY_MS", 200, "milliseconds"),
+        slow_client_seconds=read.whole("SLOW_CLIENT_SECONDS", 20, "seconds", least=1),
     )
     if read.lines:
         raise ConfigError(read.lines)

@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 import errno
+import logging
 import re
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Request, Response, g, request
 from werkzeug.exceptions import HTTPException
 
-from lib import admission, compression, headers, hosts, observe, operations, problems
+from lib import (
+    admission,
+    compression,
+    counts,
+    deadlines,
+    headers,
+    hosts,
+    observe,
+    operations,
+    problems,
+    revalidation,
+    stopping,
+)
 from lib.auth import COOKIE_MAX_AGE, NO_KEY, VISITOR, Identity
+from lib.client import SlowClient
 from lib.config import ConfigError, Settings, load
-from lib.problems import Problem, internal_error, of_http, too_large, unauthorized
+from lib.problems import Problem, internal_error, of_http, too_large, unauthorized, unavailable
 from lib.routes import READ_METHODS, Function, Gate, import_function
 from lib.services import Services
 
@@ -25,6 +40,8 @@ if TYPE_CHECKING:
 
 # What an unknown address counts as, and one whose caller could not be told.
 UNKNOWN_PAGE = Function("unknown", "", (), auth="optional", page=True)
+# Requests with bodies that are taken in at once, of eight threads: whoever sends slowly leaves two for reading.
+BODIES = 6
 ALWAYS_SERVED = ("health", "ready", "static")  # a machine of any group needs its probes and its style
 
 
@@ -83,9 +100,10 @@ def create_app(functions: Sequence[Function], settings: Settings | None = None) 
     app = Flask("weed_diversity", static_folder=None, template_folder=None)
     app.url_map.strict_slashes = False
     services = Services(settings)
+    bodies = Gate(BODIES)
     app.extensions["weeds"] = {"services": services, "functions": served}
     for function in served:
-        view = _view(function, services)
+        view = _view(function, services, bodies)
         for path in function.paths:
             app.add_url_rule(
                 re.sub(r"{(\w+)}", r"<\1>", path),
@@ -126,9 +144,9 @@ def _with_head(methods: tuple[str, ...]) -> list[str]:
     return [*methods, "HEAD"] if "GET" in methods else list(methods)
 
 
-def _view(function: Function, services: Services) -> Any:
+def _view(function: Function, services: Services, bodies: Gate) -> Any:
     # Reads have a gate of their own: whoever opens the form must not wait for those who send.
-    reads, writes = Gate(function), Gate(function)
+    reads, writes = Gate(function.concurrency), Gate(function.concurrency)
 
     def view(**path: str) -> Response:
         g.function = function
@@ -141,7 +159,7 @@ def _view(function: Function, services: Services) -> Any:
         request.max_content_length = function.body_limit + 1
         if function.auth == "public":
             return _answer(Call(function, services, request, VISITOR), path, gate)
-        with services.connection():
+        with bodies if _has_body() else nullcontext(), services.connection():
             call = _admitted(function, services)
             response = _answer(call, path, gate)
         if call.identity.user is not None:
@@ -168,6 +186,7 @@ def _admitted(function: Function, services: Services) -> Call:
 
 def _afterwards(services: Services) -> None:
     """What is done when the answer is on its way; its failures are nobody's answer."""
+    deadlines.end()
     try:
         with services.connection():
             services.look_for_waiting_work()
@@ -187,7 +206,14 @@ def _answer(call: Call, path: dict[str, str], gate: Gate) -> Response:
     with gate:
         if declared.body is not None:
             given["body"] = operations.read_body(declared, call.request.content_type or "", _body(call))
+        elif method not in READ_METHODS:
+            _ = call.request.form  # read now: how long a form takes to arrive is not the function's time
+        deadlines.begin(call.function.deadline)
         return _response(declared, declared.handler(call, **given))
+
+
+def _has_body() -> bool:
+    return bool(request.content_length) or "Transfer-Encoding" in request.headers
 
 
 def _body(call: Call) -> bytes:
@@ -214,6 +240,9 @@ def _begin(settings: Settings) -> Any:
     def begin() -> Response | None:
         g.started = time.monotonic()
         g.request_id = observe.request_id(request.headers.get("X-Request-Id"))
+        observe.begin_request(g.request_id)
+        if stopping.asked() and request.path != "/health":
+            raise unavailable("The server is being stopped; try again shortly.", kind="stopping")
         # Whether the process lives may be asked by any name: a probe's is the host's affair.
         if request.path != "/health" and not hosts.answers_to(
             request.host, settings.allowed_hosts, settings.allowed_origins
@@ -241,12 +270,20 @@ def _finish(settings: Settings) -> Any:
         for name, value in getattr(g, "rate_headers", {}).items():
             response.headers.setdefault(name, value)
         headers.add(response, request, settings)
+        revalidation.revalidate(response, request)
         compression.compress(response, request)
         _cookie(response)
         _log(response, settings)
+        response.call_on_close(_ended)
         return response
 
     return finish
+
+
+def _ended() -> None:
+    """The whole answer was sent, or its client is gone."""
+    deadlines.end()
+    observe.begin_request("")
 
 
 def _cookie(response: Response) -> None:
@@ -269,13 +306,16 @@ def _cookie(response: Response) -> None:
 
 def _log(response: Response, settings: Settings) -> None:
     function: Function | None = getattr(g, "function", None)
-    seconds = time.monotonic() - g.started
+    # Never less than nothing, whatever the clock did while the machine slept.
+    seconds = max(0.0, time.monotonic() - g.started)
     if getattr(g, "counted", False) and function is not None:
         g.counted = False
         observe.REQUESTS.finish(function.name, request.method, response.status_code, seconds)
     identity: Identity | None = getattr(g, "identity", None)
-    observe.REQUEST_LOG.info(
-        "request",
+    slow = 0 < settings.slow_request_ms <= seconds * 1000
+    observe.REQUEST_LOG.log(
+        logging.WARNING if slow else logging.INFO,
+        "slow request" if slow else "request",
         extra={
             "request_id": g.request_id,
             "function": function.name if function else None,
@@ -292,6 +332,8 @@ def _log(response: Response, settings: Settings) -> None:
 def _problem(problem: Problem) -> Response:
     request_id = getattr(g, "request_id", "")
     function: Function | None = getattr(g, "function", None)
+    if problem.status in (429, 503, 507):
+        counts.REFUSALS.add(function.name if function else "", str(problem.status), problem.kind)
     if (function.page if function else not request.path.startswith("/api/")) and _wants_page():
         try:
             return _error_page(function or UNKNOWN_PAGE, problem, request_id)
@@ -336,6 +378,8 @@ def _reader(services: Services, payload: dict[str, Any]) -> Identity:
 
 
 def _http_problem(error: HTTPException) -> Response:
+    if isinstance(error.__context__, SlowClient):
+        return _problem(_too_slow())
     status = error.code or 500
     allow = {}
     if status == 405:
@@ -345,7 +389,13 @@ def _http_problem(error: HTTPException) -> Response:
     return _problem(of_http(status, allow))
 
 
+def _too_slow() -> Problem:
+    return of_http(408, {"Connection": "close"})
+
+
 def _unexpected(error: Exception) -> Response:
+    if isinstance(error, SlowClient):
+        return _problem(_too_slow())
     if type(error).__module__ == "gunicorn.http.errors":  # the body broke HTTP's rules while it was read
         return _problem(of_http(400))
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):

@@ -11,7 +11,7 @@ from typing import IO
 
 from PIL import Image
 
-from lib import analysis, asking, classifier
+from lib import analysis, asking, classifier, counts
 from lib.asking import NOT_YET, Question, deleted_meanwhile
 from lib.photos.decode import decode
 from lib.photos.examine import examine
@@ -45,6 +45,11 @@ class Outcome:
     status: str
     photo: Photo | None = None
     problem: Problem | None = None
+
+    @property
+    def refusal(self) -> str:
+        """Why the file was not taken; empty when it was."""
+        return self.problem.kind if self.status == "rejected" and self.problem else ""
 
     @property
     def waits(self) -> bool:
@@ -113,6 +118,8 @@ class Intake:
         sender would wait once more for each, and the backlog asks for all of them.
         """
         started = time.monotonic()
+        gone = abandoned or (lambda: False)
+        abandoned = lambda: gone() or asking.late()  # noqa: E731
         self._held_up = None
         receipt = Receipt()
         touched: set[date] = set()
@@ -120,6 +127,7 @@ class Intake:
             for each in incoming:
                 outcome = self._take(session, form_date, each, timezone, abandoned)
                 receipt.outcomes.append(outcome)
+                counts.PHOTOS.add(outcome.status, outcome.refusal)
                 if outcome.photo is not None:
                     touched.add(outcome.photo.date)
                     receipt.session_id = outcome.photo.session_id
@@ -147,6 +155,8 @@ class Intake:
         abandoned: Callable[[], bool] | None = None,
     ) -> Problem | None:
         """Ask the model about a stored photo and keep its answer; the problem says why there is none.
+
+        Near the end of a request's time the model is not asked any more.
 
         A photo that cannot be decoded, or that the model fails on, is marked as processed without a prediction, so
         that it is not tried for ever. One that waits for the model, or whose file is missing, stays unprocessed:

@@ -9,8 +9,12 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
+from lib import counts
+
 REQUEST_LOG = logging.getLogger("weeds.request")
 LOG = logging.getLogger("weeds")
+# What a request that is being answered is called: every line that its thread logs says it.
+_current = threading.local()
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 # Upper bounds in seconds: a page of rows takes milliseconds, fifty photos up to a minute.
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -32,12 +36,39 @@ def configure_logging(level: str) -> None:
                 datefmt="%Y-%m-%dT%H:%M:%S%z",
             )
         )
+        handler.addFilter(_of_this_request)
         root.handlers[:] = [handler]
     # At DEBUG the database driver's log would hold every query with its values, the digests of keys included.
-    logging.getLogger("peewee").setLevel(max(root.level, logging.INFO))
+    # gunicorn's would hold the first bytes of requests that broke off, with the keys among them.
+    for name in ("peewee", "gunicorn.error"):
+        logging.getLogger(name).setLevel(max(root.level, logging.INFO))
     gunicorn = logging.getLogger("gunicorn.error")
+    if _without_what_was_sent not in gunicorn.filters:
+        gunicorn.addFilter(_without_what_was_sent)
     gunicorn.handlers.clear()
     gunicorn.propagate = True
+
+
+def begin_request(name: str) -> None:
+    """The lines that this thread logs are of the request of this id; empty: of none."""
+    _current.request_id = name
+
+
+def _of_this_request(record: logging.LogRecord) -> bool:
+    name = getattr(_current, "request_id", "")
+    if name and not hasattr(record, "request_id"):
+        record.request_id = name
+    return True
+
+
+def _without_what_was_sent(record: logging.LogRecord) -> bool:
+    """gunicorn quotes a request that it cannot read: the line with a key in it, or a path with its query."""
+    if isinstance(record.msg, str) and record.msg.startswith("Invalid request from ip="):
+        record.msg = record.msg.partition(": ")[0]
+    elif record.msg == "Error handling request %s %s" and isinstance(record.args, tuple):
+        method, uri = record.args
+        record.args = (method, str(uri).partition("?")[0])
+    return True
 
 
 def request_id(offered: str | None) -> str:
@@ -94,6 +125,20 @@ class Requests:
 
 
 REQUESTS = Requests()
+
+
+class Counted:
+    """What the parts of the product counted: photos, refusals, recomputed days."""
+
+    def collect(self) -> Iterator[Any]:
+        """Prometheus families: the collector protocol of prometheus_client."""
+        from prometheus_client.core import CounterMetricFamily
+
+        for each in (counts.PHOTOS, counts.REFUSALS, counts.DAYS):
+            family = CounterMetricFamily(each.name, each.meaning, labels=each.labels)
+            for labels, count in sorted(each.read().items()):
+                family.add_metric(labels, count)
+            yield family
 
 
 class Model:
@@ -154,6 +199,7 @@ def exposition() -> tuple[bytes, str]:
 
     registry = CollectorRegistry()
     registry.register(REQUESTS)
+    registry.register(Counted())
     registry.register(Model())
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)

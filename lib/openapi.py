@@ -169,6 +169,8 @@ def _responses(
         schema = {} if _is_response(operation.reply) else schemas[_hashable(operation.reply)]
         success["content"] = {operation.media_type: {"schema": schema}}
     responses: dict[str, Any] = {str(status): success for status in (operation.status, *operation.also)}
+    if method == "GET":
+        responses["304"] = {"description": "What the client holds is still so."}
     content: dict[str, Any] = {MEDIA_TYPE: {"schema": {"$ref": REFERENCE.format(name="Problem")}}}
     if function.page:
         content["text/html"] = {"schema": {}}  # for browsers, which ask for it by name
@@ -189,5 +191,5 @@ def _problem_statuses(function: Function, method: str, operation: Operation) -> 
     if operation.body is not None:
         statuses |= {400, 415}
     if method in ("POST", "PATCH", "PUT", "DELETE"):
-        statuses.add(413)
+        statuses |= {408, 413}
     return statuses

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 LOG = logging.getLogger("weeds.rates")
 # A storage that hangs must not hang every request: seconds to connect to it and to wait for its answer.
 STORAGE_SECONDS = {"socket_connect_timeout": 1.0, "socket_timeout": 1.0}
+# So long a storage that did not answer is not asked again: not every request is to wait for it and log that.
+REST = 5.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,10 @@ class Allowance:
         return shown if self.allowed else shown | {"Retry-After": str(max(1, self.reset))}
 
 
+GONE = "the rate limit storage does not answer; requests are let through"
+OPEN = Allowance(True, 0, 0, 0)  # for want of a storage that could say otherwise
+
+
 class RateLimiter:
     """Moving-window limits; `spec` as in RATE_LIMIT, `storage` a URL of the library `limits`."""
 
@@ -45,6 +51,7 @@ class RateLimiter:
         self._url = storage
         self._lock = threading.Lock()
         self._opened: MovingWindowRateLimiter | None = None
+        self._failed = float("-inf")
 
     def _strategy(self) -> MovingWindowRateLimiter:
         """Opened by the first request that counts, so that a storage that cannot be opened stops nobody."""
@@ -64,19 +71,32 @@ class RateLimiter:
         not take the site down.
         """
         tightest: Allowance | None = None
+        # A clock that jumped back while the machine slept must not prolong the rest.
+        if 0 <= time.monotonic() - self._failed < REST:
+            return OPEN
         try:
             strategy = self._strategy()
             for item in self._items:
                 allowed = strategy.hit(item, who)
                 window = strategy.get_window_stats(item, who)
-                reset = max(0, round(window.reset_time - time.time()))
+                # No longer than the window, whatever the clock did since it began.
+                reset = min(max(0, round(window.reset_time - time.time())), item.get_expiry())
                 found = Allowance(allowed, item.amount, window.remaining if allowed else 0, reset)
                 if tightest is None or (found.allowed, found.remaining) < (
                     tightest.allowed,
                     tightest.remaining,
                 ):
                     tightest = found
+        except Exception as error:
+            self._failed = time.monotonic()
+            # Its text may hold the address, with the password in it.
+            LOG.error(GONE, extra={"reason": type(error).__name__})
+            return OPEN
+        return tightest or OPEN
+
+    def reachable(self) -> bool:
+        """Whether the storage answers."""
+        try:
+            return bool(self._strategy().storage.check())
         except Exception:
-            LOG.exception("the rate limit storage does not answer; requests are let through")
-            tightest = None
-        return tightest or Allowance(True, 0, 0, 0)
+            return False

@@ -23,6 +23,7 @@ class Function:
     `paths` are alternatives for the same endpoint, parameters in braces. `auth`: public, optional (visitors see
     sample data), required, or private (a key, or the private metrics port). `body_limit` in bytes;
     `concurrency` is how many reads of this function one process answers at once, and how many other requests.
+    `deadline`: seconds that the work on one request may take, from when all of it has arrived.
     `page` marks HTML. `files`: file mode, which has no users and so no keys, answers it from its files although
     it is `required`.
     """
@@ -34,6 +35,7 @@ class Function:
     auth: Auth = "required"
     body_limit: int = SMALL_BODY
     concurrency: int = 8
+    deadline: float = 20.0
     page: bool = False
     scope: str | None = None
     files: bool = False
@@ -46,17 +48,18 @@ class Function:
 class Gate:
     """How many requests of one kind are inside a function; refuses at once rather than queueing threads."""
 
-    def __init__(self, function: Function) -> None:
-        self._slots = threading.BoundedSemaphore(function.concurrency)
+    def __init__(self, slots: int) -> None:
+        self._slots = threading.BoundedSemaphore(slots)
 
     def __enter__(self) -> None:
         if not self._slots.acquire(blocking=False):
             raise Problem(
                 503,
                 "Busy",
-                "This function is answering as many requests as it can; try again shortly.",
+                "The server is answering as many requests of this kind as it can; try again shortly.",
                 kind="busy",
-                headers={"Retry-After": "2"},
+                # Perhaps with a body that nobody is going to read.
+                headers={"Retry-After": "2", "Connection": "close"},
             )
 
     def __exit__(self, *_: object) -> None:

@@ -59,7 +59,7 @@ class Services:
                     )
                 from lib.store.database import DatabaseStore
 
-                self._database = DatabaseStore(self.settings.database_url)
+                self._database = DatabaseStore(self.settings.database_url, self.settings.slow_query_ms)
             return self._database
 
     @property

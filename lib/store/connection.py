@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import peewee as pw
 from playhouse.pool import MaxConnectionsExceeded, PooledPostgresqlDatabase, PooledSqliteDatabase
 
+from lib import deadlines
 from lib.problems import Problem, unavailable
 from lib.store.fields import SQLITE_TYPES
 
@@ -21,7 +23,12 @@ SQLITE_CONNECTIONS = 16
 POSTGRES_CONNECTIONS = 8  # a small server allows some 25 in all, and deploys overlap
 CONNECT_SECONDS = 5
 STATEMENT_SECONDS = 15
+# A database whose machine is gone, or went while this one slept, says nothing: noticed within half a minute.
+GONE = {"keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 15_000}
+STEPS = 100_000  # of SQLite's machine between two looks at the clock; some milliseconds
+LONGEST_SHOWN = 2000  # characters of a slow query
 _UNDEFINED_TABLE = "42P01"
+_CANCELLED = "57014"
 _DISK_FULL = "53100"
 _log = logging.getLogger(__name__)
 
@@ -59,6 +66,14 @@ class _Postgres(PooledPostgresqlDatabase):  # type: ignore[misc]
     psycopg2_adapter = PostgresAdapter
 
 
+class _Sqlite(PooledSqliteDatabase):  # type: ignore[misc]
+    def _connect(self) -> Any:
+        conn = super()._connect()
+        # Asked in the thread that runs the query, whose time it is.
+        conn.set_progress_handler(lambda: deadlines.left() <= 0, STEPS)
+        return conn
+
+
 def fits(number: int) -> bool:
     """False for what cannot be the number of a row; SQLite's driver raises OverflowError beyond 64 bits."""
     return 0 < number <= LARGEST_ID
@@ -84,8 +99,9 @@ def open_database(url: str) -> Any:
             stale_timeout=600,
             connect_timeout=CONNECT_SECONDS,
             application_name="weed-diversity",
+            **GONE,
         )
-    return PooledSqliteDatabase(
+    return _Sqlite(
         sqlite_path(url),
         max_connections=SQLITE_CONNECTIONS,
         timeout=POOL_SECONDS,  # the pool's; how long a writer waits is a pragma
@@ -116,7 +132,8 @@ def as_problems() -> Iterator[None]:
         problem = _problem(error)
         if problem is None:
             raise
-        _log.warning("database: %s", error)
+        # The first line alone: the driver may quote the query in the next ones, with its values.
+        _log.warning("database: %s", str(error).partition("\n")[0])
         raise problem from error
 
 
@@ -130,6 +147,8 @@ def _problem(error: Exception) -> Problem | None:
         )
     if code == _DISK_FULL or getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
         return Problem(507, detail="The database's disk is full.", kind="disk-full")
+    if code == _CANCELLED or getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
+        return deadlines.over()
     # The bare class is what SQLite raises for a damaged file; its other children are errors in the query.
     if isinstance(error, (pw.OperationalError, pw.InterfaceError, sqlite3.OperationalError)) or type(
         error
@@ -144,8 +163,10 @@ def _problem(error: Exception) -> Problem | None:
 class Connection:
     """Runs queries on the calling thread's own connection, which is opened by its first query."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, slow_ms: int = 0) -> None:
+        """Queries that take `slow_ms` milliseconds or longer are logged; 0: none are."""
         self.url = url
+        self.slow_ms = slow_ms
         self.database = open_database(url)
         self.postgres = is_postgres(url)
         self._local = threading.local()
@@ -160,7 +181,11 @@ class Connection:
         finally:
             self._local.depth = depth
             if depth == 0 and not self.database.is_closed():
-                self.database.close()
+                if getattr(self._local, "hurried", False):
+                    self._local.hurried = False
+                    self.database.manual_close()  # the next request is to have its whole time
+                else:
+                    self.database.close()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -171,7 +196,7 @@ class Connection:
     def fetch(self, query: pw.Node) -> list[Row]:
         """The raw rows of a query (or of a write with RETURNING)."""
         with self.held(), as_problems():
-            rows: list[Row] = self._execute(query).fetchall()
+            rows: list[Row] = self._execute(query, lambda cursor: cursor.fetchall())
             return rows
 
     def first(self, query: pw.Node) -> Row | None:
@@ -182,7 +207,7 @@ class Connection:
     def run(self, query: pw.Node) -> int:
         """Runs a write; the number of rows it touched."""
         with self.held(), as_problems():
-            return int(self._execute(query).rowcount)
+            return int(self._execute(query, lambda cursor: cursor.rowcount))
 
     def locked(self, query: pw.ModelSelect[Any]) -> Any:
         """The select with its rows locked until the transaction ends.
@@ -199,6 +224,25 @@ class Connection:
                 self.database.close()
             self.database.close_idle()
 
-    def _execute(self, query: pw.Node) -> Any:
+    def _execute(self, query: pw.Node, result: Callable[[Any], Any]) -> Any:
+        """`result` is asked within the time that is measured: SQLite does the work while rows are fetched."""
         sql, params = self.database.get_sql_context().sql(query).query()
-        return self.database.execute_sql(sql, params)
+        self._hurry()
+        started = time.monotonic()
+        try:
+            return result(self.database.execute_sql(sql, params))
+        finally:
+            took = (time.monotonic() - started) * 1000
+            if self.slow_ms and took >= self.slow_ms:
+                # With placeholders, never the values: they are people's.
+                shown = {"sql": sql[:LONGEST_SHOWN], "milliseconds": round(took, 1)}
+                _log.warning("slow query", extra=shown)
+
+    def _hurry(self) -> None:
+        """Let no query run beyond the time of its request; requests that are quick pay nothing for it."""
+        left = deadlines.left()
+        if left <= 0:
+            raise deadlines.over()
+        if self.postgres and left < STATEMENT_SECONDS:
+            self._local.hurried = True
+            self.database.execute_sql(f"SET statement_timeout = {max(1, int(left * 1000))}")

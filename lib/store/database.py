@@ -43,8 +43,9 @@ class DatabaseStore(Accounts):
     When the database cannot be reached or is busy, every method raises a 503 problem.
     """
 
-    def __init__(self, url: str) -> None:
-        super().__init__(Connection(url))
+    def __init__(self, url: str, slow_ms: int = 0) -> None:
+        """Queries that take `slow_ms` milliseconds or longer are logged; 0: none are."""
+        super().__init__(Connection(url, slow_ms))
         self.url = url
 
     def connection(self) -> AbstractContextManager[None]:

@@ -119,6 +119,10 @@ PROBLEM_KINDS = {
     "database-not-migrated": ProblemKind(
         503, N_("The database has not been brought up to date: run scripts/migrate.py up.")
     ),
+    "stopping": ProblemKind(503, N_("The server is being stopped; try again shortly.")),
+    "took-too-long": ProblemKind(
+        503, N_("This took longer than the server may work on one request. Ask for less, or again later.")
+    ),
     "unavailable": ProblemKind(503, N_("This cannot be answered just now; try again shortly.")),
     "file-mode": ProblemKind(
         503, N_("This server has no database, so it takes no photos and has no users: set DATABASE_URL.")

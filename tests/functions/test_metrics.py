@@ -57,3 +57,33 @@ def test_it_is_prometheus_text(user: Client) -> None:
     reply = user.get("/metrics")
     assert reply.headers["Content-Type"].startswith("text/plain")
     assert "process_resident_memory_bytes" in reply.text
+
+
+def test_it_counts_photos_refusals_and_days(user: Client, photo: Callable[..., bytes]) -> None:
+    def counts() -> dict[str, float]:
+        lines = user.get("/metrics").text.splitlines()
+        pairs = (line.rsplit(" ", 1) for line in lines if line.startswith("weeds_"))
+        return {name: float(value) for name, value in pairs}
+
+    before = counts()
+    assert user.upload(("a.jpg", photo(1)), ("b.txt", b"no photo"), date="2025-06-01").status_code == 201
+    assert user.upload(("a.jpg", photo(1))).status_code == 200
+    after = counts()
+
+    def risen(name: str) -> float:
+        return after[name] - before.get(name, 0.0)
+
+    assert risen('weeds_photos_total{reason="",status="created"}') == 1
+    assert risen('weeds_photos_total{reason="",status="duplicate"}') == 1
+    assert risen('weeds_photos_total{reason="photo-unsupported",status="rejected"}') == 1
+    assert risen('weeds_days_recomputed_total{outcome="computed"}') == 1
+    assert risen('weeds_days_recomputed_total{outcome="unchanged"}') == 1
+    assert risen('weeds_days_recomputed_total{outcome="failed"}') == 0
+
+
+def test_it_says_why_requests_were_refused(make_server: Callable[..., Server]) -> None:
+    server = make_server(WRONG_KEY_LIMIT="1/day")
+    for status in (401, 429):
+        assert server.visitor().get("/api/sessions", headers={"X-API-Key": "k" * 43}).status_code == status
+    text = server.user().get("/metrics").text
+    assert 'weeds_refusals_total{function="sessions",reason="rate-limited",status="429"} 1.0' in text

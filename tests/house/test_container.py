@@ -177,7 +177,8 @@ def test_it_gives_gunicorn_settings_that_it_accepts():
     assert shown["bind"] == "['0.0.0.0:18123', '0.0.0.0:18124']"
     assert shown["wsgi_app"] == "functions:create_app()"
     assert (shown["workers"], shown["threads"], shown["graceful_timeout"]) == ("1", "8", "25")
-    assert shown["worker_class"].endswith("ThreadWorker'>") or "gthread" in shown["worker_class"]
+    assert shown["worker_class"] == "<Worker()>"  # threads, of lib/serving.py
+    assert shown["sendfile"] == "False"
     assert (shown["accesslog"], shown["preload_app"], shown["control_socket_disable"]) == (
         "None",
         "False",

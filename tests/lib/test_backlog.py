@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lib import backlog
+from lib import backlog, stopping
 from lib.intake import Intake
 from lib.photos.folder_storage import FolderPhotos
 from lib.problems import Problem, unavailable
@@ -139,9 +139,9 @@ def test_a_run_in_vain_is_not_repeated_for_an_hour(
     runs: list[int] = []
     process = backlog.process
 
-    def counted(*arguments: Any) -> backlog.Work:
+    def counted(*arguments: Any, **options: Any) -> backlog.Work:
         runs.append(1)
-        return process(*arguments)
+        return process(*arguments, **options)
 
     monkeypatch.setattr("lib.backlog.process", counted)
     works = backlog.Backlog(store, FolderPhotos(tmp_path), Recogniser(tmp_path / "model"))
@@ -179,7 +179,7 @@ def test_a_start_while_it_runs_goes_through_it_once_more(
     runs: list[int] = []
     works = backlog.Backlog(store, FolderPhotos(tmp_path), Recogniser(tmp_path / "model"))
 
-    def counted(*_: Any) -> backlog.Work:
+    def counted(*_: Any, **__: Any) -> backlog.Work:
         runs.append(1)
         if len(runs) == 1:
             works.start()
@@ -194,3 +194,32 @@ def test_a_start_while_it_runs_goes_through_it_once_more(
     works.start()
     works._thread.join()
     assert len(runs) == 3
+
+
+def test_a_process_that_ends_finishes_the_photo_in_hand_and_begins_no_other(
+    store: DatabaseStore,
+    mine: UserStore,
+    waiting: list[Photo],
+    answers: dict[int, Exception],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    classify = Intake.classify
+
+    def told_to_end(intake: Intake, photo: Photo) -> Problem | None:
+        monkeypatch.setattr(stopping, "_asked", True)
+        return classify(intake, photo)
+
+    monkeypatch.setattr(Intake, "classify", told_to_end)
+    works = backlog.Backlog(store, FolderPhotos(tmp_path), Recogniser(tmp_path / "model"))
+    works.start()
+    assert works._thread is not None
+    assert not works._thread.daemon  # the process waits for it
+    works._thread.join()
+    assert [photo.id for _, photo in store.unprocessed(10)] == [photo.id for photo in waiting[1:]]
+    row = mine.day(DAY)
+    assert row is not None  # and its day is in step
+    assert row.processed_images == 1
+    ended = works._thread
+    works.start()
+    assert works._thread is ended

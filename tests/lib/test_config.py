@@ -491,6 +491,15 @@ def test_it_refuses_what_is_no_number_of_seconds(text: str) -> None:
     ]
 
 
+def test_what_counts_as_slow() -> None:
+    found = load({"SLOW_REQUEST_MS": "0", "SLOW_QUERY_MS": "50", "SLOW_CLIENT_SECONDS": "1"})
+    assert (found.slow_request_ms, found.slow_query_ms, found.slow_client_seconds) == (0, 50, 1)
+    assert refused({"SLOW_QUERY_MS": "fast", "SLOW_CLIENT_SECONDS": "0"}) == [
+        "SLOW_QUERY_MS: must be a whole number of milliseconds, 0 for never",
+        "SLOW_CLIENT_SECONDS: must be a whole number of seconds, 1 or more",
+    ]
+
+
 def test_a_shown_settings_object_holds_no_secret() -> None:
     settings = load({"SECRET_KEY": SECRET, "DATABASE_URL": "postgresql://u:hunter22@h/d"})
     assert SECRET not in repr(settings)

@@ -57,15 +57,50 @@ def test_a_storage_that_stops_answering_lets_everyone_through(caplog: pytest.Log
     found = limiter.hit("x")
     assert (found.allowed, found.limit) == (True, 0)
     assert "does not answer" in caplog.text
+    assert "hunter22" not in caplog.text
+
+
+@pytest.mark.parametrize("jump", [-1e6, 1e6])
+def test_a_clock_that_jumped_does_not_keep_a_storage_away(
+    jump: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limiter = RateLimiter("2/day", "memory://")
+    now = [1000.0]
+    monkeypatch.setattr("lib.rates.time.monotonic", lambda: now[0])
+    limiter._opened = Lost()  # type: ignore[assignment]
+    assert limiter.hit("x") == rates.OPEN
+    limiter._opened = None
+    assert limiter.hit("x") == rates.OPEN
+    now[0] += jump
+    assert limiter.hit("x").limit == 2
+
+
+@pytest.mark.parametrize("jump", [-1e6, 1e6])
+def test_no_jump_of_the_clock_makes_anybody_wait_longer_than_the_window(
+    jump: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1e9]
+    monkeypatch.setattr("time.time", lambda: now[0])
+    limiter = RateLimiter("1/hour", "memory://")
+    assert limiter.hit("x").allowed
+    now[0] += jump
+    assert 0 <= limiter.hit("x").reset <= 3600
 
 
 def test_a_storage_that_cannot_be_opened_lets_everyone_through_until_it_can(
-    caplog: pytest.LogCaptureFixture,
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     limiter = RateLimiter("1/day", "nowhere://")
-    assert limiter.hit("x") == Allowance(True, 0, 0, 0)
-    assert "does not answer" in caplog.text
+    now = [1000.0]
+    monkeypatch.setattr("lib.rates.time.monotonic", lambda: now[0])
+    assert limiter.hit("x") == rates.OPEN
+    assert not limiter.reachable()
     limiter._url = "memory://"
+    # Not asked again at once, and said once.
+    assert limiter.hit("x") == rates.OPEN
+    assert [record.message for record in caplog.records].count(rates.GONE) == 1
+    assert limiter.reachable()
+    now[0] += rates.REST
     assert limiter.hit("x").limit == 1
     assert not limiter.hit("x").allowed
 

@@ -189,7 +189,7 @@ def test_a_query_that_takes_too_long_is_503(postgres_store: DatabaseStore) -> No
             postgres_store.db.run(pw.SQL("SET statement_timeout = '5ms'"))
             postgres_store.db.fetch(pw.SQL("SELECT pg_sleep(5)"))
 
-    assert _refused(request).kind == "database-unavailable"
+    assert _refused(request).kind == "took-too-long"
 
 
 def test_a_full_disk_is_507(sqlite_url: str) -> None:
