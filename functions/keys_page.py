@@ -105,7 +105,7 @@ def _make(call: Call, page: Page, form: Typed) -> Response:
         form.refuse("scope", say.gettext("A key can give no more than the key of this browser may itself."))
     if not form.good:
         return _keys(call, page, form, Problem(422))
-    secret = ""  # nosec B105 - the one that is about to be made
+    secret = ""  # the one that is about to be made  # nosec B105
 
     def make() -> int:
         nonlocal secret

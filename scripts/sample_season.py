@@ -145,7 +145,7 @@ def _survey_days() -> list[date]:
     for year in YEARS:
         day, last = date(year, *SEASON[0]), date(year, *SEASON[1])
         while day <= last:
-            chance = random.Random(f"{SEED}:weather:{day}")  # noqa: S311 # nosec B311 - not for secrets
+            chance = random.Random(f"{SEED}:weather:{day}")  # noqa: S311 # nosec B311
             rain, visit = chance.random() < RAIN, chance.random() < SURVEY_WEEKDAYS.get(day.weekday(), 0.0)
             away = any(date(year, *first) <= day <= date(year, *end) for first, end in GAPS[year])
             if day in BARE_DAYS or (visit and not rain and not away):
@@ -156,7 +156,7 @@ def _survey_days() -> list[date]:
 
 def make_day(day: date) -> tuple[DayRow, ProcessingRow]:
     """One surveyed day: plants drawn by season, duplicates and unsure labels as they happen, real metrics."""
-    draw = random.Random(f"{SEED}:field:{day}")  # noqa: S311 # nosec B311 - each day its own
+    draw = random.Random(f"{SEED}:field:{day}")  # each day its own  # noqa: S311 # nosec B311
     if day in BARE_DAYS:
         units, bare = 0, draw.randint(6, 10)
     elif draw.random() < LOW_EFFORT:

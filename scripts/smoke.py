@@ -298,7 +298,7 @@ def drawn_photo() -> bytes:
     """A JPEG of green leaves on earth, another one each time, so that no server has it yet."""
     from PIL import Image, ImageDraw
 
-    chance = random.Random(secrets.token_bytes(8))  # noqa: S311 - a picture, no secret
+    chance = random.Random(secrets.token_bytes(8))  # a picture, no secret  # noqa: S311 # nosec B311
     image = Image.effect_noise((640, 480), 60).convert("RGB")
     image = Image.blend(image, Image.new("RGB", image.size, (110, 80, 50)), 0.6)
     draw = ImageDraw.Draw(image)

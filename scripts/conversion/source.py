@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import pickle  # nosec B403 - for the name of its error alone
+import pickle  # for the name of its error alone  # nosec B403
 import re
 import zipfile
 from collections.abc import Mapping
