@@ -17,7 +17,7 @@ from tests.functions.conftest import start_server
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-SECTION = README[README.index("## Jobs and cron") : README.index("## How it grows")]
+SECTION = README[README.index("## Jobs and cron") :].split("\n## ")[0]
 FIELDS = re.compile(r"((?:[0-9*/,-]+ ){5})(.+)")
 # Of `fly machine run`, by its documentation; those with a value.
 FLY_FLAGS = {"--app", "--region", "--schedule", "--restart", "--vm-memory", "--env"}
