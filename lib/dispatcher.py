@@ -274,14 +274,17 @@ def _finish(settings: Settings) -> Any:
         compression.compress(response, request)
         _cookie(response)
         _log(response, settings)
-        response.call_on_close(_ended)
+        if response.is_streamed:
+            response.call_on_close(_ended)
+        else:
+            _ended()
         return response
 
     return finish
 
 
 def _ended() -> None:
-    """The whole answer was sent, or its client is gone."""
+    """The whole answer was made, or its client is gone."""
     deadlines.end()
     observe.begin_request("")
 
