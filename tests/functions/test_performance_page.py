@@ -259,7 +259,7 @@ class TestFigures:
         assert f"最も有力な名前が正解の割合 {percent(top_1['value'])} {between(top_1)}" in text
         assert "モデルの知らない種" in text
         assert "数値を読むときの注意" in text
-        assert "100株より少ないので" in text
+        assert "100株に満たないので" in text
         assert "People" not in text
         assert "トウモロコシ" in text
 
