@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -11,6 +12,7 @@ from flask import Response
 
 from lib import auth, calendars, classifier, client, operations
 from lib.dispatcher import Call
+from lib.model_facts import known_model
 from lib.operations import operation
 from lib.photos.identify import MAX_FILES
 from lib.problems import Problem, not_found, unauthorized
@@ -190,10 +192,15 @@ def _form(
         sessions=sessions,
         session_id=session_id,
         day=day,
-        nameless=state == "form" and classifier.trouble(call.settings.model_dir) is not None,
+        nameless=state == "form" and _nameless(call.settings.model_dir),
         words=script_words(page.say) if state == "form" else {},
     )
     return Response(html, status=status, headers=page.headers | (headers or {}))
+
+
+def _nameless(model_dir: Path) -> bool:
+    """Whether photos cannot be named now, as far as is known: the form must not wait until a model is read."""
+    return not known_model(model_dir).facts.classes or classifier.known_trouble(model_dir) is not None
 
 
 def _state(call: Call) -> str:

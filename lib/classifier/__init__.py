@@ -120,6 +120,11 @@ def trouble(model_dir: Path) -> str | None:
     return RESIDENT.trouble(model_dir)
 
 
+def known_trouble(model_dir: Path) -> str | None:
+    """As `trouble`, but only what has been found out before: quick however large the model is."""
+    return RESIDENT.known_trouble(model_dir)
+
+
 def unload() -> None:
     """Forget the classifier when the photo in hand is done."""
     RESIDENT.unload()

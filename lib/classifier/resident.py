@@ -101,6 +101,11 @@ class Resident:
         held = self._held
         return held[1] if held else None
 
+    def known_trouble(self, model_dir: Path) -> str | None:
+        """As `trouble`, but only what has been found out before: reads no file, and waits for nobody who does."""
+        failure = self._failure
+        return failure.reason if failure is not None and failure.state == FolderState.of(model_dir) else None
+
     def trouble(self, model_dir: Path) -> str | None:
         """Why photos cannot be classified, in a plain sentence; None when the folder seems to be in order.
 

@@ -386,6 +386,17 @@ class TestTrouble:
         assert {resident.trouble(folder) for _ in range(3)} == {"model.json: name is missing or not usable."}
         assert len(reads) == 1
 
+    def test_what_is_known_already_is_told_without_reading(
+        self, resident: Resident, make_folder: MakeFolder, reads: list[Path]
+    ) -> None:
+        folder = make_folder(name="")
+        assert resident.known_trouble(folder) is None
+        assert reads == []
+        assert resident.trouble(folder) == resident.known_trouble(folder) is not None
+        assert len(reads) == 1
+        write_folder(folder)
+        assert resident.known_trouble(folder) is None
+
     def test_a_change_is_seen(self, resident: Resident, make_folder: MakeFolder) -> None:
         folder = make_folder()
         resident.get(folder)
