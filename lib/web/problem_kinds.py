@@ -123,6 +123,9 @@ PROBLEM_KINDS = {
     "took-too-long": ProblemKind(
         503, N_("This took longer than the server may work on one request. Ask for less, or again later.")
     ),
+    "askers-die": ProblemKind(
+        503, N_("Whoever asks the model about photos dies of it: perhaps there is too little memory.")
+    ),
     "unavailable": ProblemKind(503, N_("This cannot be answered just now; try again shortly.")),
     "file-mode": ProblemKind(
         503, N_("This server has no database, so it takes no photos and has no users: set DATABASE_URL.")

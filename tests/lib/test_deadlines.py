@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterator
 import peewee as pw
 import pytest
 
-from lib import deadlines, intake
-from lib.intake import Intake
+from lib import asking, deadlines
 from lib.problems import Problem
 from lib.store import connection
 from lib.store.database import DatabaseStore
@@ -129,8 +128,8 @@ def test_sqlite_itself_is_stopped(sqlite_url: str) -> None:
 def test_near_the_end_of_an_upload_the_model_is_not_asked(clock: list[float]) -> None:
     """A photo is kept either way; what is left of the time is for those behind it."""
     deadlines.begin(60)
-    clock[0] += 60 - intake.TO_FINISH + 1
+    clock[0] += 60 - asking.TO_FINISH + 1
     # Neither a store nor a model is touched: there is none.
-    problem = Intake(None, None, None).classify(None)  # type: ignore[arg-type]
-    assert problem is not None
-    assert (problem.kind, problem.detail) == ("not-yet-classified", intake.LATER)
+    answer = asking.ask(None, None, asking.Question(1, "a path", "a name"))  # type: ignore[arg-type]
+    assert answer.problem is not None
+    assert (answer.problem.kind, answer.problem.detail) == ("not-yet-classified", asking.LATER)

@@ -91,7 +91,7 @@ class Counting(PhotoFiles):
         own = ("files", "before", "read_paths", "read", "__class__")
         return object.__getattribute__(self, name) if name in own else getattr(self.files, name)
 
-    open = writable = write = whole = exists = remove = listed = _kept = None  # type: ignore[assignment]
+    open = writable = write = whole = exists = remove = listed = used = _kept = None  # type: ignore[assignment]
 
 
 def test_a_photo_that_comes_meanwhile_is_in_the_next_backup(
