@@ -88,7 +88,7 @@ def _nameless(server: Server, client: Client, session: int) -> dict[str, int]:
                 contrast_std=1.0,
                 quality_score=1.0,
                 low_resolution=False,
-                fingerprint="00" * 8,
+                fingerprint="00" * 32,
             )
             found[name] = mine.add_photo(new, datetime.now(UTC))[0].id
         mine.mark_failed(found["failed"])
