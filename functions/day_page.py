@@ -6,7 +6,8 @@ import datetime as dt
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from contextlib import suppress
+from typing import Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
@@ -77,13 +78,9 @@ def get(call: Call, path: Path, query: Query) -> Response:
 
 
 def _day(text: str) -> dt.date:
-    try:
-        return dt.date.fromisoformat(text) if DATE.fullmatch(text) else _no_date()
-    except ValueError:
-        return _no_date()
-
-
-def _no_date() -> NoReturn:
+    if DATE.fullmatch(text):
+        with suppress(ValueError):
+            return dt.date.fromisoformat(text)
     raise Problem(400, detail="This is no date. A date is written as in 2025-05-12.", kind="no-date")
 
 

@@ -135,17 +135,15 @@ def _revoke(call: Call, page: Page, refused: Problem | None) -> Response:
     if not own:
         return Response(status=303, headers={"Location": page.leads_to("/keys", done="key-revoked")})
     call.set_browser_payload({})
-    # As after signing out: the next person at this browser shall find no thumbnails.
-    headers = {"Location": page.leads_to("/", done="own-key-revoked"), "Clear-Site-Data": '"cache"'}
-    return Response(status=303, headers=headers)
+    return Response(status=303, headers={"Location": page.leads_to("/", done="own-key-revoked")})
 
 
 def _key(call: Call, number: int) -> Key:
     """One of the user's own, the revoked ones included."""
-    for key in call.services.database.keys(call.mine.user_id):
-        if key.id == number:
-            return key
-    raise not_found("There is no key with this number.")
+    found = call.services.database.key(number)
+    if found is None or found[0].user_id != call.mine.user_id:
+        raise not_found("There is no key with this number.")
+    return found[0]
 
 
 def _is_own(call: Call, key: Key) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any, Literal
-from urllib.parse import urlencode
 
 import msgspec
 from flask import Response
@@ -50,7 +49,7 @@ def get(call: Call, query: Query) -> Response:
     session = next((each for each in sessions if each.id == query.session), None)
     names = sorted({each.model_name for each in found.models})
     versions = sorted({each.model_version for each in found.models if each.model_version})
-    of_session = {"session": query.session} if query.session else {}
+    of_session: dict[str, Any] = {"session": query.session} if query.session else {}
     given = of_session | {"model": query.model, "version": query.version}
     species = sorted(known.species)
     html = page.render(
@@ -64,7 +63,7 @@ def get(call: Call, query: Query) -> Response:
         makers_error=model_words.makers_error(known.facts),
         use=use_of(model_dir),
         listed=species if query.species else species[:LISTED],
-        list_address=f"{_address('/performance', given | {'species': 'all'})}#abilities",
+        list_address=f"{page.leads_to('/performance', **given, species='all')}#abilities",
         own_lists=0 if session else sum(each.region_species is not None for each in sessions),
         found=found,
         models=[(each, reliability_chart(each.figures.calibration, page.say)) for each in asked.models],
@@ -78,10 +77,10 @@ def get(call: Call, query: Query) -> Response:
         sessions=sessions,
         choosable=len(sessions) > 1 or len(names) > 1 or len(versions) > 1,
         memory=process_memory() if signed_in else None,
-        all_address=_address("/performance", of_session),
-        review_address=_address("/review", of_session),
-        upload_address=_address("/upload", of_session),
-        json_address=_address("/api/performance", given),
+        all_address=page.leads_to("/performance", **of_session),
+        review_address=page.leads_to("/review", **of_session),
+        upload_address=page.leads_to("/upload", **of_session),
+        json_address=page.leads_to("/api/performance", **given),
         **_region(call, session, page.say),
     )
     return Response(html, headers=page.headers)
@@ -96,8 +95,3 @@ def _region(call: Call, session: Session | None, say: Words) -> dict[str, Any]:
     if session is not None and isinstance(session.region_species, tuple):
         name = say.gettext("The session’s own list")
     return {"region": recognition.site_list(region, call.settings.model_dir), "region_name": name}
-
-
-def _address(path: str, given: dict[str, Any]) -> str:
-    kept = {name: value for name, value in given.items() if value}
-    return f"{path}?{urlencode(kept)}" if kept else path

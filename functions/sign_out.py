@@ -12,5 +12,4 @@ from lib.operations import operation
 def post(call: Call) -> Response:
     call.check_form_token()
     call.set_browser_payload({})
-    # Thumbnails may be kept for a day: the next person at this browser shall find none.
-    return Response(status=303, headers={"Location": "/?done=signed-out", "Clear-Site-Data": '"cache"'})
+    return Response(status=303, headers={"Location": "/?done=signed-out"})

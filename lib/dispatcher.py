@@ -295,6 +295,9 @@ def _cookie(response: Response) -> None:
         return
     from flask import current_app
 
+    if not payload:
+        # Thumbnails may be kept for a day: the next person at this browser shall find none.
+        response.headers["Clear-Site-Data"] = '"cache"'
     browser = current_app.extensions["weeds"]["services"].browser
     response.set_cookie(
         browser.cookie_name,

@@ -110,11 +110,6 @@ def shown_name(model: ModelReport, say: Words) -> str:
     return say.gettext("%(name)s (version not on record)", name=model.model_name)
 
 
-def plants_words(number: int, say: Words) -> str:
-    """How many plants."""
-    return say.ngettext("%(num)s plant", "%(num)s plants", number)
-
-
 def measured(share: Share, say: Words) -> tuple[str, str]:
     """A share and its interval, in words; a dash and nothing where it is of none."""
     return _share_words(share.value, share.low, share.high, share.n, say)
@@ -155,7 +150,7 @@ def calibration_words(calibration: Calibration, say: Words) -> list[str]:
             verdict,
             sure=say.percent(sure),
             right=say.percent(right),
-            plants=plants_words(plants, say),
+            plants=say.plants(plants),
             interval=f"{say.percent(low)}–{say.percent(high)}",
         ),
         say.gettext(
@@ -163,7 +158,7 @@ def calibration_words(calibration: Calibration, say: Words) -> list[str]:
             low=say.percent(most.low),
             high=say.percent(most.high),
             right=share,
-            plants=plants_words(most.n, say),
+            plants=say.plants(most.n),
             interval=between,
         ),
     ]

@@ -61,7 +61,7 @@ def _dot(each: ReliabilityBin, box: Frame, say: Words) -> Dot:
         low=say.percent(each.low),
         high=say.percent(each.high),
         right=say.number(right_in(each)),
-        plants=say.ngettext("%(num)s plant", "%(num)s plants", each.n),
+        plants=say.plants(each.n),
     )
     return Dot(_x(each.confidence or 0.0, box), box.y(each.right or 0.0), label)
 

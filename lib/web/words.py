@@ -230,6 +230,10 @@ class Words:
         """How many photos."""
         return self.ngettext("%(num)s photo", "%(num)s photos", number)
 
+    def plants(self, number: int) -> str:
+        """How many plants."""
+        return self.ngettext("%(num)s plant", "%(num)s plants", number)
+
     def label(self, label: str | None) -> str:
         """A photo's label: a scientific name as it is, and the words for what is not a name."""
         if label is None:

@@ -60,3 +60,13 @@ def test_two_presses_make_one_key_and_show_it(signed_in: Callable[..., Person]) 
     page.get_by_role("button", name="Make the key").dblclick()
     expect(page.locator("#secret")).to_be_visible()
     expect(page.locator(".things li")).to_have_count(2)
+
+
+def test_the_key_alone_stands_apart_from_the_sentences(signed_in: Callable[..., Person]) -> None:
+    page = signed_in().open("/keys")
+    page.get_by_label("Name").fill("my phone")
+    page.get_by_role("button", name="Make the key").click()
+    shown = page.locator(".secret code").evaluate_all(
+        "(all) => all.map((each) => getComputedStyle(each).display)"
+    )
+    assert shown == ["block", "inline"]
