@@ -238,6 +238,8 @@ def _response(declared: Operation, reply: Any) -> Response:
 
 def _begin(settings: Settings) -> Any:
     def begin() -> Response | None:
+        # An answer that the server sends from a file itself (FileWrapper) never says that it is closed.
+        deadlines.end()
         g.started = time.monotonic()
         g.request_id = observe.request_id(request.headers.get("X-Request-Id"))
         observe.begin_request(g.request_id)

@@ -70,6 +70,15 @@ from lib.operations import operation
 def get(call):
     raise RuntimeError("the password is hunter22")
 """
+FILE = """
+from io import BytesIO
+from flask import Response, send_file
+from lib.operations import operation
+
+@operation("A file", media_type="image/jpeg")
+def get(call) -> Response:
+    return send_file(BytesIO(b"a photo"), mimetype="image/jpeg")
+"""
 FORM = """
 from flask import Response
 from lib.auth import BrowserSession
@@ -668,6 +677,19 @@ def who(module: Any, settings: Any, sqlite_url: str) -> Callable[..., Flask]:
         return create_app(table, settings(DATABASE_URL=sqlite_url, **environ))
 
     return make
+
+
+def test_the_time_of_one_request_is_not_that_of_the_next(module: Any, settings: Any, sqlite_url: str) -> None:
+    """A file that the server sends by itself never says that it is closed, and its thread answers the next one."""
+    secret, user, _ = with_user(sqlite_url)
+    sent, asked = module(FILE), module(WHO)
+    table = [
+        Function("file", sent, ("/file",), auth="public", deadline=0.0),
+        Function("who", asked, ("/who",), ("GET", "POST")),
+    ]
+    client = create_app(table, settings(DATABASE_URL=sqlite_url)).test_client()
+    assert client.get("/file").data == b"a photo"
+    assert client.get("/who", headers=bearer(secret)).json == {"user": user, "via": "key", "sample": False}
 
 
 class TestAdmission:
