@@ -24,7 +24,7 @@ from lib.photos.storage import PHOTOS, THUMBNAILS, is_temporary, open_photos
 from lib.store.database import DatabaseStore
 from lib.store.dumps import scratch
 from lib.store.migrate import plain_database
-from scripts.benchmarks.interrupted import Attempt, Clients, uploads
+from scripts.benchmarks.interrupted import Attempt, Clients, Upload, uploads
 from scripts.benchmarks.photos import seedlings
 from scripts.benchmarks.postgres import postgres
 from scripts.benchmarks.rows import rows
@@ -34,6 +34,7 @@ DATABASES = ("sqlite", "postgresql")
 CLIENTS = 4  # as many as the server takes uploads at once
 UPLOADS_A_KILL = 15
 LEAST_KILLS = 3
+LAST, PHOTOS_EACH = 8, 4  # uploads at the end that nobody sends again
 LONGEST_WAIT = 0.6  # seconds from a moment at which an upload is on its way to the kill
 SHORT_SIDE = 128  # pixels of the smallest photo that is taken
 FIRST_DAY, DAYS = date(2025, 6, 1), 12
@@ -103,30 +104,39 @@ def run(url: str, folder: Path, count: int, kills: int, seed: int, hurried: bool
     try:
         sessions = [_session(server, name) for name in ("north", "south")]
         days = [str(FIRST_DAY + timedelta(days=number)) for number in range(DAYS)]
-        sent = uploads(count, _photos(count * 3), sessions, days, chance)
+        photos = _photos(count * 3 + LAST * PHOTOS_EACH)
+        sent = uploads(count, photos[LAST * PHOTOS_EACH :], sessions, days, chance)
+        last = [
+            Upload(count + number, tuple(photos[number::LAST][:PHOTOS_EACH]), each, day, None, False, False)
+            for number, each, day in zip(range(LAST), itertools.cycle(sessions), days, strict=False)
+        ]
         clients = Clients.of(server, sent, CLIENTS, 0.2 if hurried else 60.0)
         clients.start()
         hit = _kill_now_and_then(clients, count, kills, chance, hurried)
         clients.join()
+        end, careless = _kill_for_good(server, last, chance)
+        hit.append(end)
+        acknowledged = [*clients.acknowledged, *careless.acknowledged]
+        refused = [*clients.refused, *careless.refused]
+        statuses = clients.statuses + careless.statuses
         seconds = time.monotonic() - started
-        server.kill()
         server.start()
         found = {
-            "uploads": count,
-            "photos": sum(len(each.photos) for each in sent),
+            "uploads": count + len(last),
+            "photos": sum(len(each.photos) for each in (*sent, *last)),
             "clients": CLIENTS,
             "kills": len(hit),
             "kills_in_flight": sum(any(attempt.lost for attempt in each) for each in hit),
             "connections_lost": sum(attempt.lost for each in hit for attempt in each),
             "resent": clients.resent,
-            "given_up": clients.given_up,
-            "answers": {str(status): number for status, number in sorted(clients.statuses.items())},
-            "acknowledged": len(clients.acknowledged),
-            "unexpected_answers": len(clients.refused),
-            "first_unexpected": clients.refused[0] if clients.refused else None,
+            "given_up": clients.given_up + careless.given_up,
+            "answers": {str(status): number for status, number in sorted(statuses.items())},
+            "acknowledged": len(acknowledged),
+            "unexpected_answers": len(refused),
+            "first_unexpected": refused[0] if refused else None,
             "seconds": round(seconds, 1),
         }
-        return found | afterwards(server, clients.acknowledged)
+        return found | afterwards(server, acknowledged)
     finally:
         server.stop()
 
@@ -153,6 +163,22 @@ def _kill_now_and_then(
         clients.server.start()
         clients.up.set()
     return hit
+
+
+def _kill_for_good(
+    server: Server, last: Sequence[Upload], chance: random.Random
+) -> tuple[list[Attempt], Clients]:
+    """Kills the server amid uploads that nobody sends again: what they leave, only the backlog's job clears up."""
+    clients = Clients.of(server, last, CLIENTS)
+    clients.start()
+    clients.wait_for_sender(0)
+    clients.wait_for_sender(len(last) // 2, chance.uniform(0, LONGEST_WAIT))
+    with clients.changed:
+        clients.over = True
+        hit = list(clients.in_flight)
+    server.kill()
+    clients.join()
+    return hit, clients
 
 
 def _age_marks(url: str) -> None:

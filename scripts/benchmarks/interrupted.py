@@ -76,13 +76,14 @@ class Clients:
     """Some threads that send every upload until it is answered, or until its sender would not try again.
 
     `patience` bounds in seconds how long an answer may have them wait before they ask again. `acknowledged` holds
-    the number and the SHA-256 of every photo that an answer named.
+    the number and the SHA-256 of every photo that an answer named. `over`: the server does not come back.
     """
 
     server: Server
     waiting: list[tuple[float, int, Upload]]
     count: int
     patience: float = 60.0
+    over: bool = False
     changed: threading.Condition = field(default_factory=threading.Condition)
     up: threading.Event = field(default_factory=threading.Event)
     in_flight: list[Attempt] = field(default_factory=list)
@@ -160,7 +161,10 @@ class Clients:
         try:
             connection.connect()
         except OSError:
-            self._later(upload, AGAIN)
+            if self.over:
+                self._end()
+            else:
+                self._later(upload, AGAIN)
             return
         with self.changed:
             self.in_flight.append(attempt)
