@@ -50,7 +50,7 @@ def test_readers_and_uploaders_are_served_and_counted(
     found = load.measure(4, 4, 2, unlimited, paths)
     assert found["broken"] == []
     assert found["answers"] == sum(sum(each.values()) for each in found["statuses"].values()) > 4
-    assert found["photos_acknowledged"] == found["photos_kept"] == found["photos_named"] > 2
+    assert found["photos_acknowledged"] == found["photos_kept"] == found["photos_named"] > 0
     assert (found["peak_own_mb"], found["peak_with_cache_mb"], found["kills"]) == (200.0, 300.0, 0)
     upload = found["milliseconds"]["upload"]
     assert 0 < upload["p50"] <= upload["p95"] <= upload["p99"] <= upload["max"]
