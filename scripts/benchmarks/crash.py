@@ -198,7 +198,7 @@ def afterwards(server: Server, acknowledged: Sequence[tuple[int, str]]) -> dict[
     past = time.time() - OLD
     for path in (each for each in data.rglob("*") if each.is_file()):
         os.utime(path, (past, past))
-    backlog = server.script("process_backlog.py")
+    backlog = server.job("process_backlog.py")
     found = {"backlog": {name: backlog[name] for name in ("classified", "days_recomputed", "files_swept")}}
     found |= examine(server.environment["DATABASE_URL"], data, acknowledged)
     found |= _fresh(server)
@@ -250,12 +250,12 @@ def _fresh(server: Server) -> dict[str, int]:
     """
     url = server.environment["DATABASE_URL"]
     before = rows(url)
-    usual = server.script("recompute_metrics.py")
+    usual = server.job("recompute_metrics.py")
     with closing(plain_database(url)) as database:
         database.connect()
         for table in ("diversity_metrics", "pooled_metrics"):
             database.execute_sql(f"UPDATE {table} SET inputs_digest = ''")
-    anew = server.script("recompute_metrics.py")
+    anew = server.job("recompute_metrics.py")
     after = rows(url)
     differ = sum(
         one != other for name in before for one, other in itertools.zip_longest(before[name], after[name])

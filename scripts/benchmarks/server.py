@@ -109,7 +109,7 @@ class Server:
             self.process.wait()
             self.process = None
 
-    def script(self, name: str, *arguments: str) -> dict[str, Any]:
+    def job(self, name: str, *arguments: str) -> dict[str, Any]:
         """Runs a job as cron would; its last line and its exit code. RuntimeError when it has no such line."""
         done = subprocess.run(
             [sys.executable, str(ROOT / "scripts" / name), *arguments],
