@@ -243,6 +243,8 @@ class Connection:
         left = deadlines.left()
         if left <= 0:
             raise deadlines.over()
-        if self.postgres and left < STATEMENT_SECONDS:
+        # Once more after a hurried one, whose short time would cut what has time again.
+        if self.postgres and (left < STATEMENT_SECONDS or getattr(self._local, "hurried", False)):
             self._local.hurried = True
-            self.database.execute_sql(f"SET statement_timeout = {max(1, int(left * 1000))}")
+            seconds = min(left, STATEMENT_SECONDS)
+            self.database.execute_sql(f"SET statement_timeout = {max(1, int(seconds * 1000))}")
