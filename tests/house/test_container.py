@@ -323,7 +323,9 @@ def test_compose_makes_the_bucket_and_leaves_one_that_is_there(object_store_serv
 
 
 def test_it_sets_only_settings_that_exist():
-    known = set(re.findall(r"^([A-Z0-9_]+)=", (ROOT / ".env.example").read_text(encoding="utf-8"), re.MULTILINE))
+    known = set(
+        re.findall(r"^([A-Z0-9_]+)=", (ROOT / ".env.example").read_text(encoding="utf-8"), re.MULTILINE)
+    )
     known.add("FORWARDED_ALLOW_IPS")  # gunicorn's own
     fly = tomllib.loads((ROOT / "fly.toml").read_text(encoding="utf-8"))
     image = set(dict(re.findall(r"(\w+)=(\S+)", only("ENV"))))
