@@ -126,8 +126,8 @@ def check_tool(kind: str, url: str, pg_restore: str | None = None) -> None:
         server = int(moment.all("SHOW server_version_num")[0][0]) // 10000
     if not suits(tool.major, server):
         raise DumpFailed(
-            f"{tool.path} is of version {tool.major} and cannot restore into a server of version {server}: take one "
-            f"of version {TRANSACTION_TIMEOUT} or newer, or name an older program with --pg-restore"
+            f"{tool.path} is of version {tool.major} and cannot restore into a server of version {server}: take "
+            f"one of version {TRANSACTION_TIMEOUT} or newer, or name an older program with --pg-restore"
         )
 
 
