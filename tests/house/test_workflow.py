@@ -18,6 +18,8 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 TEXT = (ROOT / ".github" / "workflows" / "test.yml").read_text(encoding="utf-8")
 WORKFLOW: dict[Any, Any] = yaml.safe_load(TEXT)
 JOBS: dict[str, Any] = WORKFLOW["jobs"]
+FAMILIES = "tests/lib/diversity/reference/families.py"
+LOOKED_FOR = re.compile(r'os\.environ\.get\("(\w+)", ROOT')
 
 
 def steps(job: str) -> list[dict[str, Any]]:
@@ -48,12 +50,15 @@ def test_it_runs_what_the_readme_calls_on_the_versions_that_the_readme_names() -
         assert re.search(rf"^{name} \??:?=", makefile, re.MULTILINE) or f"${{{name}:-" in venv, name
 
 
-def test_no_test_is_skipped_where_the_photos_are() -> None:
+def test_no_test_is_skipped_where_photos_and_reference_values_are() -> None:
     alike = [step for step in steps("test") if str(step.get("run", "")).startswith("make test")]
     conditions = [step["if"] for step in alike]
-    assert conditions == [f"${{{{ vars.PLANT_PHOTOS_URL {sign} '' }}}}" for sign in ("!=", "==")]
-    # GitHub sets CI, with which a missing photo fails; only the run without photos takes it back.
+    assert conditions == [f"${{{{ vars.TEST_DATA_URL {sign} '' }}}}" for sign in ("!=", "==")]
+    # GitHub sets CI, with which a missing photo fails; only the run without the archive takes it back.
     assert [step["env"].get("CI") for step in alike] == [None, ""]
+    # And the archive lies where the tests look for what they need.
+    looking = "".join((ROOT / path).read_text(encoding="utf-8") for path in ("tests/conftest.py", FAMILIES))
+    assert set(alike[0]["env"]) == set(LOOKED_FOR.findall(looking))
 
 
 def test_every_action_is_pinned_to_a_commit() -> None:
