@@ -37,7 +37,7 @@ READ_ELSEWHERE = {
     "compose.yaml": {"POSTGRES_PASSWORD", "STORE_PASSWORD", "SITE_ADDRESS", "HTTP_PORT", "HTTPS_PORT"},
     "deploy/weeds-backup.service": {"BACKUPS"},
     "scripts/smoke.py": {"WEEDS_KEY"},
-    ".github/workflows/test.yml": {"FLY_API_TOKEN", "TEST_DATA_URL", "TEST_DATA_SHA256"},
+    ".github/workflows/test.yml": {"FLY_API_TOKEN", "TEST_DATA_URL", "TEST_DATA_SHA256", "TORCH_FROM"},
 }
 # What the reader puts in, what other programs set, and what the examples themselves set.
 PLACES = {"CLUSTER", "MACHINE", "NAME", "PROJECT", "REGION", "SPECIES", "VOLUME"}
