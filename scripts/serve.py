@@ -28,8 +28,8 @@ def main(argv: list[str] | None = None) -> int:
     # release command of fly.toml, the migrate service of compose.yaml. A SQLite file lies on this machine.
     if (settings.database_url or "").startswith("sqlite:"):
         migration = subprocess.Popen([sys.executable, str(ROOT / "scripts" / "migrate.py"), "up"])
-        # The first process of a container ends by SIGTERM only if it has a handler. Killing is safe: the migration
-        # is one transaction.
+        # The first process of a container ends by SIGTERM only if it has a handler. Killing is safe: each
+        # migration is one transaction.
         before = signal.signal(signal.SIGTERM, lambda *_: migration.kill())
         code = migration.wait()
         signal.signal(signal.SIGTERM, before)
