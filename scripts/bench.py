@@ -15,7 +15,9 @@ sys.path.insert(0, str(ROOT))
 from scripts.benchmarks import (  # noqa: E402
     archive,
     container,
+    crash,
     imports,
+    load,
     memory,
     models,
     pages,
@@ -29,7 +31,7 @@ from scripts.benchmarks import (  # noqa: E402
 ORDER = ("imports", "startup", "memory", "photo", "pages", "reference", "statistics")
 # Not among `all`: they take long, or need more than what the server needs: the packages of training or of
 # requirements-scale.txt, a PostgreSQL, a control group.
-ALONE = ("models", "container", "restore", "dask")
+ALONE = ("models", "container", "restore", "dask", "crash", "load")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -70,12 +72,20 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--in-a-row", type=int, default=100, help="container: photos (default 100)")
     made.add_argument("--archive", type=int, default=400, help="dask: waiting photos (default 400)")
     made.add_argument("--repeats", type=int, default=3, help="dask: runs of each kind (default 3)")
+    made.add_argument("--uploads", type=int, default=300, help="crash: requests in all (default 300)")
+    made.add_argument(
+        "--database", choices=(*crash.DATABASES, "both"), default="both", help="crash: on which"
+    )
+    made.add_argument("--seed", type=int, default=5, help="crash: of the random moments (default 5)")
+    made.add_argument("--seconds", type=int, default=120, help="load: how long (default 120)")
+    made.add_argument("--readers", type=int, default=30, help="load: clients that read (default 30)")
+    made.add_argument("--uploaders", type=int, default=4, help="load: clients that upload (default 4)")
     made.add_argument("--alone", action="store_true", help="models: without the server's memory")
     return made
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Prints each result in words and as one line of JSON."""
+    """Prints each result in words and as one line of JSON; 1 when a promise is broken."""
     asked = parser().parse_args(argv)
     measurements: dict[str, tuple[Callable[[], dict[str, Any]], Callable[[dict[str, Any]], str]]] = {
         "imports": (imports.measure, imports.describe),
@@ -100,14 +110,18 @@ def main(argv: list[str] | None = None) -> int:
         "restore": (lambda: restore.measure(asked.photos), restore.describe),
         "container": (lambda: container.measure(asked.model, asked.in_a_row), container.describe),
         "dask": (lambda: archive.measure(asked.archive, asked.repeats), archive.describe),
+        "crash": (lambda: crash.measure(asked.uploads, asked.database, asked.seed), crash.describe),
+        "load": (lambda: load.measure(asked.seconds, asked.readers, asked.uploaders), load.describe),
         "statistics": (lambda: statistics.measure(asked.replicates), statistics.describe),
     }
+    broken = False
     for name in ORDER if asked.what == "all" else (asked.what,):
         measure, describe = measurements[name]
         found = measure()
         print(describe(found))
         print(json.dumps(found), flush=True)
-    return 0
+        broken = broken or bool(found.get("broken"))
+    return int(broken)
 
 
 if __name__ == "__main__":

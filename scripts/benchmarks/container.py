@@ -70,9 +70,9 @@ def _send(server: Server, held: Group, photos: list[Path]) -> dict[str, Any]:
     }
 
 
-def forget(model: Path) -> None:
-    """Have the system drop its copy of the model's files: what is cached already, the group would not pay for."""
-    for path in model.iterdir():
+def forget(folder: Path) -> None:
+    """Have the system drop its copy of a folder's files: what is cached already, the group would not pay for."""
+    for path in (each for each in folder.iterdir() if each.is_file()):
         with path.open("rb") as file:
             os.fsync(file.fileno())
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)

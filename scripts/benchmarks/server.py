@@ -6,6 +6,7 @@ import json
 import os
 import random
 import secrets
+import signal
 import socket
 import subprocess
 import sys
@@ -82,8 +83,14 @@ class Server:
         """Seconds from the start of the process to its first 200 on /health."""
         with (self.folder / "server.log").open("ab") as log:
             started = time.perf_counter()
+            # A group of its own, so that `kill` takes the master and its workers at one instant.
             self.process = subprocess.Popen(
-                self.command, cwd=self.cwd, env=self.environment, stdout=log, stderr=log
+                self.command,
+                cwd=self.cwd,
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
         self._first_answer(started + START_SECONDS)
         return time.perf_counter() - started
@@ -94,6 +101,26 @@ class Server:
             self.process.terminate()
             self.process.wait(timeout=60)
             self.process = None
+
+    def kill(self) -> None:
+        """SIGKILL to the master and its workers: no time to finish anything."""
+        if self.process is not None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+            self.process = None
+
+    def job(self, name: str, *arguments: str) -> dict[str, Any]:
+        """Runs a job as cron would; its last line and its exit code. RuntimeError when it has no such line."""
+        done = subprocess.run(
+            [sys.executable, str(ROOT / "scripts" / name), *arguments],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode not in (0, 3):
+            raise RuntimeError(f"{name} ended with {done.returncode}: {done.stderr[-2000:]}")
+        return dict(json.loads(done.stdout.splitlines()[-1])) | {"exit": done.returncode}
 
     def __enter__(self) -> Self:
         self.start()

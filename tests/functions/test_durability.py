@@ -13,6 +13,7 @@ import pytest
 from lib import analysis
 from lib.config import STARTER_MODEL
 from lib.store.database import DatabaseStore
+from scripts.benchmarks import crash
 from tests.functions.conftest import Client, Server, process_backlog, start_server
 
 
@@ -90,6 +91,19 @@ def test_a_kill_loses_nothing_that_was_acknowledged(
             assert Client(again.base, user.headers).get(f"/api/images/{image['id']}/file").ok
     finally:
         again.stop()
+
+
+@pytest.mark.photos
+def test_kills_at_random_moments_of_uploads_lose_nothing(
+    empty_database_url: str, photos_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The crash test of scripts/bench.py, small: what is acknowledged, kept, left over and computed afterwards."""
+    monkeypatch.setenv("PLANT_PHOTOS", str(photos_dir.parent))
+    found = crash.run(empty_database_url, tmp_path, 20, 3, seed=1, hurried=True)
+    assert {promise: found[promise] for promise in crash.PROMISES if found[promise]} == {}
+    assert (found["uploads"], found["kills"]) == (20 + crash.LAST, 3 + 1)
+    assert found["acknowledged"] > 0
+    assert found["connections_lost"] > 0
 
 
 def test_what_a_crash_leaves_is_swept_and_recomputed(
