@@ -81,6 +81,11 @@ class _Postgres(PooledPostgresqlDatabase):  # type: ignore[misc]
         self.silence.enter()  # it may have fallen silent while this thread waited at the lock
         return super()._connect()
 
+    def _is_closed(self, conn: Any) -> bool:
+        """The pool asks each idle connection whether it still works, in turn and under its lock: one is enough."""
+        self.silence.enter()
+        return bool(super()._is_closed(conn))
+
 
 class _Sqlite(PooledSqliteDatabase):  # type: ignore[misc]
     def _connect(self) -> Any:

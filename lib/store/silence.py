@@ -31,7 +31,7 @@ from psycopg2.extensions import (
 from lib import deadlines
 
 CONNECT_SECONDS = 5.0
-QUIET_SECONDS = 2.0  # so long an answer may take before the server is asked whether it is there
+QUIET_SECONDS = 1.0  # so long an answer may take before the server is asked whether it is there
 PROBE_SECONDS = 2.0
 LATE_SECONDS = 2.0  # beyond its time a query is given so much to be ended by the server itself
 PAUSE_SECONDS = 5.0
@@ -87,7 +87,12 @@ class Watched(connection):  # type: ignore[misc]
 def watched_by(silence: Silence) -> Callable[..., Watched]:
     """The `connection_factory` of connections that tell `silence` what they meet."""
     set_wait_callback(_wait)
-    return lambda *given, **named: Watched(silence, *given, **named)
+
+    def connect(*given: Any, **named: Any) -> Watched:
+        silence.enter()  # an idle connection may just have told that it is of no use to try
+        return Watched(silence, *given, **named)
+
+    return connect
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import peewee as pw
 import psycopg2
@@ -101,13 +102,18 @@ def mute() -> Iterator[Mute]:
 
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("CONNECT_SECONDS", "QUIET_SECONDS", "PROBE_SECONDS"):
-        monkeypatch.setattr(silence, name, 0.05)
+    """Looks up at once, but waits for an answer however busy this machine is."""
+    monkeypatch.setattr(silence, "QUIET_SECONDS", 0.05)
+    for name in ("CONNECT_SECONDS", "PROBE_SECONDS"):
+        monkeypatch.setattr(silence, name, 60)
 
 
 @pytest.mark.usefixtures("hasty")
 class TestMuteServer:
-    def test_one_waits_for_a_connection_and_the_others_are_refused(self, mute: Mute) -> None:
+    def test_one_waits_for_a_connection_and_the_others_are_refused(
+        self, mute: Mute, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(silence, "CONNECT_SECONDS", 0.05)
         database = Connection(mute.url)
         begun = threading.Barrier(4)
 
@@ -128,6 +134,7 @@ class TestMuteServer:
         with store.connection():
             store.ping()
             really = silence._answers
+            monkeypatch.setattr(silence, "PROBE_SECONDS", 0.05)
             monkeypatch.setattr(silence, "_answers", lambda host, port: really(str(mute.folder), port))
             with pytest.raises(Problem) as refused:
                 slow(store)
@@ -135,6 +142,36 @@ class TestMuteServer:
         with pytest.raises(Problem), store.connection():  # nobody asks it for a while
             store.ping()
         store.close()
+
+    @pytest.mark.parametrize("idle", [1, 3])
+    def test_one_idle_connection_tells_of_all_and_of_new_ones(self, postgres_url: str, idle: int) -> None:
+        """The pool would ask one after the other, and then try a new one, and wait for each."""
+        database = Connection(postgres_url)
+        together = threading.Barrier(idle)
+
+        def ask() -> None:
+            with database.held():
+                database.fetch(Users.select(Users.id))
+                together.wait()
+
+        with ThreadPoolExecutor(idle) as people:
+            list(people.map(lambda _: ask(), range(idle)))
+        asked = []
+        really = silence._wait
+
+        def frozen(conn: Any) -> None:
+            asked.append(conn)
+            conn.silence.begin()
+            raise psycopg2.OperationalError("as after a probe")
+
+        silence.set_wait_callback(frozen)
+        try:
+            with pytest.raises(Problem), database.held():
+                database.fetch(Users.select(Users.id))
+        finally:
+            silence.set_wait_callback(really)
+        assert len(asked) == 1
+        database.close()
 
     def test_a_slow_query_of_a_server_that_lives_is_waited_for(self, postgres_url: str) -> None:
         store = DatabaseStore(postgres_url)
