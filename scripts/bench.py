@@ -18,6 +18,7 @@ from scripts.benchmarks import (  # noqa: E402
     imports,
     memory,
     models,
+    outage,
     pages,
     photo,
     reference,
@@ -29,7 +30,7 @@ from scripts.benchmarks import (  # noqa: E402
 ORDER = ("imports", "startup", "memory", "photo", "pages", "reference", "statistics")
 # Not among `all`: they take long, or need more than what the server needs: the packages of training or of
 # requirements-scale.txt, a PostgreSQL, a control group.
-ALONE = ("models", "container", "restore", "dask")
+ALONE = ("models", "container", "restore", "dask", "outage")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -70,6 +71,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--in-a-row", type=int, default=100, help="container: photos (default 100)")
     made.add_argument("--archive", type=int, default=400, help="dask: waiting photos (default 400)")
     made.add_argument("--repeats", type=int, default=3, help="dask: runs of each kind (default 3)")
+    made.add_argument(
+        "--seconds", type=float, default=20, help="outage: how long PostgreSQL is gone (default 20)"
+    )
     made.add_argument("--alone", action="store_true", help="models: without the server's memory")
     return made
 
@@ -100,6 +104,7 @@ def main(argv: list[str] | None = None) -> int:
         "restore": (lambda: restore.measure(asked.photos), restore.describe),
         "container": (lambda: container.measure(asked.model, asked.in_a_row), container.describe),
         "dask": (lambda: archive.measure(asked.archive, asked.repeats), archive.describe),
+        "outage": (lambda: outage.measure(asked.seconds), outage.describe),
         "statistics": (lambda: statistics.measure(asked.replicates), statistics.describe),
     }
     for name in ORDER if asked.what == "all" else (asked.what,):
