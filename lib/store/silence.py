@@ -32,7 +32,7 @@ from lib import deadlines
 
 CONNECT_SECONDS = 5.0
 QUIET_SECONDS = 1.0  # so long an answer may take before the server is asked whether it is there
-PROBE_SECONDS = 2.0
+PROBE_SECONDS = 3.0  # ample for a busy machine; a frozen one takes the call and says nothing
 LATE_SECONDS = 2.0  # beyond its time a query is given so much to be ended by the server itself
 PAUSE_SECONDS = 5.0
 _CONNECTED = (STATUS_READY, STATUS_BEGIN, STATUS_PREPARED)
@@ -107,30 +107,32 @@ def blocking() -> Iterator[None]:
 
 
 def _wait(conn: Any) -> None:
-    """The driver's waiting for the server, wherever it waits; what is raised here closes the connection."""
+    """The driver's waiting for the server, wherever it waits; what is raised here closes the connection.
+
+    Of every connection of the process, once there is one that is watched.
+    """
     silence: Silence | None = getattr(conn, "silence", None)
-    began = heard = time.monotonic()
+    began = time.monotonic()
     while (state := conn.poll()) != POLL_OK:
         if state not in (POLL_READ, POLL_WRITE):
             raise OperationalError(f"unknown state of a connection: {state}")
         reading, writing = ([conn], []) if state == POLL_READ else ([], [conn])
         while not any(select.select(reading, writing, [], QUIET_SECONDS)):
-            if silence is not None:
-                _check(silence, conn, began, heard)
-        heard = time.monotonic()
+            _check(silence, conn, began)
     if silence is not None:
         silence.end()
 
 
-def _check(silence: Silence, conn: Any, began: float, heard: float) -> None:
+def _check(silence: Silence | None, conn: Any, began: float) -> None:
     """Nothing came for a while: raises when it is not worth waiting any longer."""
-    now = time.monotonic()
     if conn.status not in _CONNECTED:
-        lost = now - began >= CONNECT_SECONDS
+        # The driver's own `connect_timeout` is not heeded where somebody else waits.
+        lost = time.monotonic() - began >= CONNECT_SECONDS
     else:
         lost = not _answers(conn.info.host, conn.info.port)
     if lost:
-        silence.begin()
+        if silence is not None:
+            silence.begin()
         raise OperationalError(_NO_ANSWER)
     if deadlines.left() < -LATE_SECONDS:  # the server lives, and this query is not ended
         raise OperationalError("a query is not ended by the database")

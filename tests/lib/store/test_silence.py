@@ -17,7 +17,7 @@ import psycopg2
 import pytest
 
 from lib.problems import Problem
-from lib.store import silence
+from lib.store import job_lock, silence
 from lib.store.connection import Connection, as_problems
 from lib.store.database import DatabaseStore
 from lib.store.models import Users
@@ -127,6 +127,15 @@ class TestMuteServer:
             assert list(people.map(lambda _: ask(), range(4))) == ["database-unavailable"] * 4
         assert mute.calls() == 1
 
+    def test_a_connection_beside_the_pool_is_not_waited_for_either(
+        self, mute: Mute, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(silence, "CONNECT_SECONDS", 0.05)
+        Connection(mute.url)  # from now on the driver's waiting is ours
+        with pytest.raises(Problem) as refused, job_lock.held(mute.url, "recompute"):
+            pass
+        assert refused.value.kind == "database-unavailable"
+
     def test_a_query_is_given_up_when_the_server_says_nothing_to_new_callers(
         self, postgres_url: str, mute: Mute, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -134,10 +143,11 @@ class TestMuteServer:
         with store.connection():
             store.ping()
             really = silence._answers
-            monkeypatch.setattr(silence, "PROBE_SECONDS", 0.05)
-            monkeypatch.setattr(silence, "_answers", lambda host, port: really(str(mute.folder), port))
-            with pytest.raises(Problem) as refused:
-                slow(store)
+            with monkeypatch.context() as patched:
+                patched.setattr(silence, "PROBE_SECONDS", 0.05)
+                patched.setattr(silence, "_answers", lambda host, port: really(str(mute.folder), port))
+                with pytest.raises(Problem) as refused:
+                    slow(store)
             assert refused.value.kind == "database-unavailable"
         with pytest.raises(Problem), store.connection():  # nobody asks it for a while
             store.ping()
