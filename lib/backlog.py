@@ -21,6 +21,7 @@ from lib.store.database import DatabaseStore
 LOG = logging.getLogger("weeds.backlog")
 BATCH = 20
 REST = 3600.0  # seconds
+LOCK = "backlog"  # not the script's: whoever calls that wants it to work
 
 
 @dataclass(slots=True)
@@ -173,4 +174,4 @@ class Backlog:
         SQLite is the database of one machine, which has one thread for this.
         """
         url = self._store.db.url
-        return job_lock.held(url, "backlog") if is_postgres(url) else nullcontext()
+        return job_lock.held(url, LOCK) if is_postgres(url) else nullcontext()
