@@ -20,11 +20,8 @@ def test_a_moment_without_a_database_costs_no_photo_and_is_no_failure(mode: str)
     )
     assert found["acknowledged"] > 0
     assert set(found["before"]["readers"]["statuses"]) == {"200"}
-    assert all(
-        set(found[phase]["health"]["statuses"]) == {"200"}
-        for phase in outage.PHASES
-        if found[phase]["health"]
-    )
+    # A frozen one may be back before anything was answered.
+    assert all(set(found[phase]["health"]["statuses"]) <= {"200"} for phase in outage.PHASES)
     if mode == "stopped":
         assert "503" in found["meanwhile"]["readers"]["statuses"]
     told = outage.describe({"seconds": 2.0, "readers": outage.READERS} | dict.fromkeys(outage.MODES, found))
