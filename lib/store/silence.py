@@ -116,8 +116,10 @@ def _wait(conn: Any) -> None:
     while (state := conn.poll()) != POLL_OK:
         if state not in (POLL_READ, POLL_WRITE):
             raise OperationalError(f"unknown state of a connection: {state}")
-        reading, writing = ([conn], []) if state == POLL_READ else ([], [conn])
-        while not any(select.select(reading, writing, [], QUIET_SECONDS)):
+        # poll rather than select, which takes no file numbers beyond 1023: a busy server has more clients.
+        line = select.poll()
+        line.register(conn.fileno(), select.POLLIN if state == POLL_READ else select.POLLOUT)
+        while not line.poll(QUIET_SECONDS * 1000):
             _check(silence, conn, began)
     if silence is not None:
         silence.end()

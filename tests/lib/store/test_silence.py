@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import socket
 import tempfile
 import threading
@@ -196,10 +198,27 @@ class TestMuteServer:
         store = DatabaseStore(postgres_url)
         with store.connection():
             store.ping()
-            monkeypatch.setattr(silence.deadlines, "left", lambda: -silence.LATE_SECONDS - 1)
-            with pytest.raises(pw.OperationalError, match="not ended"):
-                store.db.database.execute_sql("SELECT pg_sleep(30)")
+            with monkeypatch.context() as patched:
+                patched.setattr(silence.deadlines, "left", lambda: -silence.LATE_SECONDS - 1)
+                with pytest.raises(pw.OperationalError, match="not ended"):
+                    store.db.database.execute_sql("SELECT pg_sleep(30)")
         store.close()
+
+
+def test_a_server_with_many_clients_can_still_ask(postgres_url: str) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 2048)), hard))
+    clients = [os.dup(0) for _ in range(1100)]
+    try:
+        store = DatabaseStore(postgres_url)
+        with store.connection():
+            store.ping()
+            assert store.db.database.connection().fileno() > 1023
+        store.close()
+    finally:
+        for client in clients:
+            os.close(client)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_it_asks_over_tcp_as_well() -> None:
