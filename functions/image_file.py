@@ -8,6 +8,7 @@ from typing import Annotated, BinaryIO
 
 import msgspec
 from flask import Response, send_file
+from werkzeug.exceptions import RequestedRangeNotSatisfiable
 from werkzeug.wsgi import FileWrapper
 
 from lib import headers, observe
@@ -15,6 +16,8 @@ from lib.dispatcher import Call
 from lib.operations import operation
 from lib.problems import Problem
 from lib.scope import IdPath
+
+BLOCK = 64 * 1024  # bytes
 
 
 class Query(msgspec.Struct):
@@ -43,11 +46,16 @@ def get(call: Call, path: IdPath, query: Query) -> Response:
     size = content.seek(0, os.SEEK_END)
     content.seek(0)
     response = send_file(content, mimetype=media_type, etag=tag, conditional=False)
-    if "Range" in call.request.headers:
-        # The server's own wrapper cannot seek: it would fetch all that lies before the part asked for.
-        response.response = FileWrapper(content)
+    # Not the server's own wrapper: that one cannot seek, so that it would fetch all that lies before a part that
+    # was asked for, and an answer that is passed through to it is never told that it has ended.
+    response.direct_passthrough = False
+    response.response = FileWrapper(content, BLOCK)
     response.content_length = size
-    response.make_conditional(call.request.environ, accept_ranges=True, complete_length=size)
+    try:
+        response.make_conditional(call.request.environ, accept_ranges=True, complete_length=size)
+    except RequestedRangeNotSatisfiable:
+        content.close()
+        raise
     response.headers["Cache-Control"] = "private, max-age=86400"
     # Kept for whoever asked: the next person at the same browser must not be shown it.
     response.vary.update(headers.CALLER)

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from lib import analysis, stopping
@@ -13,11 +14,14 @@ from lib.intake import Intake
 from lib.photos.storage import PhotoFiles
 from lib.problems import Problem
 from lib.recognition import Recogniser
+from lib.store import job_lock
+from lib.store.connection import is_postgres
 from lib.store.database import DatabaseStore
 
 LOG = logging.getLogger("weeds.backlog")
 BATCH = 20
 REST = 3600.0  # seconds
+LOCK = "backlog"  # not the script's: whoever calls that wants it to work
 
 
 @dataclass(slots=True)
@@ -41,8 +45,8 @@ def process(
 ) -> Work:
     """Classify photos that no model has seen, oldest first, and bring their days up to date.
 
-    Each photo is finished before the next is begun, so that stopping loses nothing. Two runs at once do some
-    photos twice, with the same result. When the model cannot be asked, the run ends and the photos wait. A photo
+    Each photo is finished before the next is begun, so that stopping loses nothing. Two runs at once may do a
+    photo twice, with the same result. When the model cannot be asked, the run ends and the photos wait. A photo
     that fails in a way nobody foresaw is left to the next run and does not hold up those behind it. `stopped` is
     asked before each photo; the days of those that are done are brought up to date all the same. `work` is what the
     run counts in, for callers that want to know how far it came before a problem ended it.
@@ -63,6 +67,8 @@ def process(
             after = photo.id
             mine = store.for_user(user_id)
             try:
+                if mine.photo(photo.id).is_processed:
+                    continue  # by somebody else since the batch was read
                 problem = Intake(mine, files, recogniser).classify(photo)
             except Problem as refused:
                 if refused.status != 404:
@@ -146,7 +152,7 @@ class Backlog:
 
     def _work_off(self) -> None:
         try:
-            with self._store.connection():
+            with self._alone(), self._store.connection():
                 work = process(self._store, self._files, self._recogniser, stopped=stopping.asked)
                 work.days += refresh_days(self._store, stopping.asked)
             if work.failed and not work.classified and self._store.waiting():
@@ -157,5 +163,15 @@ class Backlog:
                     "backlog",
                     extra={"classified": work.classified, "waiting": work.waiting, "days": work.days},
                 )
-        except Exception:
+        except Exception as error:
+            if isinstance(error, Problem) and error.kind == job_lock.RUNNING:
+                return  # another machine is at it, and comes to what waits here as well
             LOG.exception("the backlog could not be worked off; the next request tries again")
+
+    def _alone(self) -> AbstractContextManager[object]:
+        """Of several machines one at a time: together they would ask their models about the same photos.
+
+        SQLite is the database of one machine, which has one thread for this.
+        """
+        url = self._store.db.url
+        return job_lock.held(url, LOCK) if is_postgres(url) else nullcontext()

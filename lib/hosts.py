@@ -42,7 +42,8 @@ def _name(host: str) -> str | None:
         return None
     if parts.netloc != host or "@" in host or not parts.hostname:
         return None
-    return parts.hostname.removesuffix(".")
+    name = parts.hostname.removesuffix(".")
+    return name if is_host(name) or _is_address(name) else None
 
 
 def _is_address(name: str) -> bool:

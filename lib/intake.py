@@ -11,7 +11,7 @@ from typing import IO
 
 from PIL import Image
 
-from lib import analysis, asking, classifier, counts
+from lib import analysis, asking, classifier, counts, deadlines
 from lib.asking import NOT_YET, Question, deleted_meanwhile
 from lib.photos.decode import decode
 from lib.photos.examine import examine
@@ -133,6 +133,7 @@ class Intake:
                     receipt.session_id = outcome.photo.session_id
                     session = session or self.store.session(receipt.session_id)
         finally:
+            deadlines.end()  # photos that are kept count, however late it is
             if receipt.session_id is not None:
                 with deleted_meanwhile():
                     analysis.recompute(self.store, receipt.session_id, touched)

@@ -20,6 +20,7 @@ from scripts.benchmarks import (  # noqa: E402
     load,
     memory,
     models,
+    outage,
     pages,
     photo,
     reference,
@@ -31,7 +32,7 @@ from scripts.benchmarks import (  # noqa: E402
 ORDER = ("imports", "startup", "memory", "photo", "pages", "reference", "statistics")
 # Not among `all`: they take long, or need more than what the server needs: the packages of training or of
 # requirements-scale.txt, a PostgreSQL, a control group.
-ALONE = ("models", "container", "restore", "dask", "crash", "load")
+ALONE = ("models", "container", "restore", "dask", "crash", "load", "outage")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -77,7 +78,9 @@ def parser() -> argparse.ArgumentParser:
         "--database", choices=(*crash.DATABASES, "both"), default="both", help="crash: on which"
     )
     made.add_argument("--seed", type=int, default=5, help="crash: of the random moments (default 5)")
-    made.add_argument("--seconds", type=int, default=120, help="load: how long (default 120)")
+    made.add_argument(
+        "--seconds", type=float, help="load, outage: how long (default 120; PostgreSQL is gone for 20)"
+    )
     made.add_argument("--readers", type=int, default=30, help="load: clients that read (default 30)")
     made.add_argument("--uploaders", type=int, default=4, help="load: clients that upload (default 4)")
     made.add_argument("--alone", action="store_true", help="models: without the server's memory")
@@ -111,7 +114,8 @@ def main(argv: list[str] | None = None) -> int:
         "container": (lambda: container.measure(asked.model, asked.in_a_row), container.describe),
         "dask": (lambda: archive.measure(asked.archive, asked.repeats), archive.describe),
         "crash": (lambda: crash.measure(asked.uploads, asked.database, asked.seed), crash.describe),
-        "load": (lambda: load.measure(asked.seconds, asked.readers, asked.uploaders), load.describe),
+        "load": (lambda: load.measure(asked.seconds or 120, asked.readers, asked.uploaders), load.describe),
+        "outage": (lambda: outage.measure(asked.seconds or 20), outage.describe),
         "statistics": (lambda: statistics.measure(asked.replicates), statistics.describe),
     }
     broken = False

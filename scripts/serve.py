@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -26,9 +27,14 @@ def main(argv: list[str] | None = None) -> int:
     # A PostgreSQL database serves many machines and is migrated once, before any of them starts: by the
     # release command of fly.toml, the migrate service of compose.yaml. A SQLite file lies on this machine.
     if (settings.database_url or "").startswith("sqlite:"):
-        migrated = subprocess.run([sys.executable, str(ROOT / "scripts" / "migrate.py"), "up"], check=False)
-        if migrated.returncode:
-            return migrated.returncode
+        migration = subprocess.Popen([sys.executable, str(ROOT / "scripts" / "migrate.py"), "up"])
+        # The first process of a container ends by SIGTERM only if it has a handler. Killing is safe: each
+        # migration is one transaction.
+        before = signal.signal(signal.SIGTERM, lambda *_: migration.kill())
+        code = migration.wait()
+        signal.signal(signal.SIGTERM, before)
+        if code:
+            return code if code > 0 else 128 - code
     sys.stdout.flush()
     os.execv(sys.executable, [sys.executable, "-m", "gunicorn"])  # noqa: S606 # nosec B606
 

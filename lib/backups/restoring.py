@@ -53,7 +53,7 @@ def restore(
             f"the backup is of {manifest.database.kind} and the target is not: restore it into one of its kind, "
             "and then move it with scripts/copy_database.py"
         )
-    dumps.check_tool(manifest.database.kind, pg_restore)
+    dumps.check_tool(manifest.database.kind, url, pg_restore)
     there = _what_is_there(manifest, url, files, progress)
     dump = _dump(place, manifest, folder)
     for photo in progress(manifest.photos, len(manifest.photos), "photos verified"):
@@ -98,6 +98,7 @@ def verify(
         _check_schema(manifest)
         dump = _dump(place, manifest, folder)
         with dumps.scratch(manifest.database.kind, folder, server) as target:
+            dumps.check_tool(manifest.database.kind, target, pg_restore)
             differences += _load(manifest, dump, target, pg_restore)
     return differences
 

@@ -18,7 +18,7 @@ from typing import Protocol, TypeVar
 from lib import __version__
 from lib.backups.manifest import FORMAT, BackupFailed, Database, Manifest, Missing, Part, Photo, Table
 from lib.backups.place import LONGEST, BackupPlace, parts_of
-from lib.photos.storage import PhotoFiles, checked
+from lib.photos.storage import PhotoFiles, given_out
 from lib.problems import Problem
 from lib.store.contents import StoredPhoto, snapshot
 from lib.store.dumps import dumped
@@ -65,6 +65,9 @@ class _Copying:
         """None when there is nothing to copy."""
         if stored.path in self.missing:
             return None
+        if not given_out(stored.path):  # a row that was not made by this program; a manifest may not name it
+            self.missing[stored.path] = "lost"
+            return None
         copy = self.usable.get(stored.sha256)
         if copy is None:
             try:
@@ -87,11 +90,9 @@ class _Copying:
 
     def _read(self, path: str) -> bytes:
         try:
-            return self.files.read(checked(path))
+            return self.files.read(path)
         except FileNotFoundError:
             raise
-        except ValueError:
-            raise FileNotFoundError(path) from None  # a row that was not made by this program
         except Problem:
             raise BackupFailed("the photo store does not answer or refuses") from None
         except OSError as error:

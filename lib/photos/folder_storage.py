@@ -25,6 +25,7 @@ class Folder(Place):
         """Temporary file in the same folder, fsync, rename, fsync of the folder: whole or absent."""
         place = self.root / path
         temporary = place.parent / f"{TEMPORARY}{secrets.token_hex(8)}"
+        ours = [temporary]  # what failed takes away nothing that lay at `place` before
         try:
             _make_folders(place.parent, self.root)
             with temporary.open("xb") as file:
@@ -32,9 +33,10 @@ class Folder(Place):
                 file.flush()
                 os.fsync(file.fileno())
             temporary.rename(place)
+            ours.append(place)
             _sync_folder(place.parent)
         except BaseException as error:
-            for left in (temporary, place):
+            for left in ours:
                 with suppress(OSError):
                     left.unlink()
             if not isinstance(error, OSError):

@@ -104,7 +104,7 @@ class PhotoFiles(Place):
 
     def stored(self) -> Iterator[str]:
         """The paths of all photos that lie here, with a row or without, in no order."""
-        return (path for path, _ in self.listed(PHOTOS) if _PATH.fullmatch(path))
+        return (path for path, _ in self.listed(PHOTOS) if given_out(path))
 
     @abstractmethod
     def open(self, path: str) -> BinaryIO:
@@ -149,7 +149,7 @@ class PhotoFiles(Place):
         removed: list[str] = []
         half: list[str] = []
         for path, written in self.listed(PHOTOS):
-            ours = _PATH.fullmatch(path) is not None
+            ours = given_out(path)
             if path in rows or (ours and written >= limit):
                 there.add(path)
             elif ours:
@@ -236,9 +236,14 @@ def open_place(where: Path | ObjectStore) -> Place:
 
 def checked(path: str) -> str:
     """The path, when it has the exact form that `put` gives out: no path leads elsewhere. ValueError otherwise."""
-    if not _PATH.fullmatch(path):
+    if not given_out(path):
         raise ValueError("not the path of a photo")
     return path
+
+
+def given_out(path: str) -> bool:
+    """Whether a path has the exact form that `put` gives out."""
+    return _PATH.fullmatch(path) is not None
 
 
 def not_stored(why: str, full: bool = False) -> Problem:

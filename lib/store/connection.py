@@ -65,6 +65,27 @@ def _text(value: str) -> str:
 class _Postgres(PooledPostgresqlDatabase):  # type: ignore[misc]
     psycopg2_adapter = PostgresAdapter
 
+    def __init__(self, url: str, **options: Any) -> None:
+        from lib.store.silence import Silence, watched_by
+
+        self.silence = Silence()
+        super().__init__(url, connection_factory=watched_by(self.silence), **options)
+
+    def connect(self, reuse_if_open: bool = False) -> Any:
+        """Refuses at once while the server is silent: before the lock, at which one may be trying for all."""
+        with pw.__exception_wrapper__:  # type: ignore[attr-defined]
+            self.silence.enter()
+        return super().connect(reuse_if_open)
+
+    def _connect(self) -> Any:
+        self.silence.enter()  # it may have fallen silent while this thread waited at the lock
+        return super()._connect()
+
+    def _is_closed(self, conn: Any) -> bool:
+        """The pool asks each idle connection whether it still works, in turn and under its lock: one is enough."""
+        self.silence.enter()
+        return bool(super()._is_closed(conn))
+
 
 class _Sqlite(PooledSqliteDatabase):  # type: ignore[misc]
     def _connect(self) -> Any:
@@ -243,6 +264,8 @@ class Connection:
         left = deadlines.left()
         if left <= 0:
             raise deadlines.over()
-        if self.postgres and left < STATEMENT_SECONDS:
+        # Once more after a hurried one, whose short time would cut what has time again.
+        if self.postgres and (left < STATEMENT_SECONDS or getattr(self._local, "hurried", False)):
             self._local.hurried = True
-            self.database.execute_sql(f"SET statement_timeout = {max(1, int(left * 1000))}")
+            seconds = min(left, STATEMENT_SECONDS)
+            self.database.execute_sql(f"SET statement_timeout = {max(1, int(seconds * 1000))}")

@@ -23,6 +23,7 @@ from lib.store.contents import (
     snapshot,
 )
 from lib.store.models import TABLES
+from lib.store.silence import blocking
 
 # What separates and ends in PostgreSQL's text format of COPY.
 _ESCAPED = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
@@ -144,7 +145,7 @@ def _putter(new: Snapshot, table: str, columns: dict[str, str]) -> Callable[[lis
 
     def copy(rows: list[Row]) -> None:
         lines = StringIO("".join("\t".join(map(_field, values(row))) + "\n" for row in rows))
-        with driver_failures_as_problems(), closing(new.connection.cursor()) as cursor:
+        with driver_failures_as_problems(), closing(new.connection.cursor()) as cursor, blocking():
             cursor.copy_expert(f"COPY {quoted(table)} ({names}) FROM STDIN", lines)
 
     def insert(rows: list[Row]) -> None:

@@ -18,6 +18,7 @@ from lib.store.connection import is_postgres, sqlite_path
 from lib.store.contents import Snapshot, connected, quoted, snapshot
 
 SQLITE, POSTGRES = "sqlite", "postgresql"
+TRANSACTION_TIMEOUT = 17  # the version of PostgreSQL that brought this setting
 _VERSION = re.compile(r"\(PostgreSQL\) (\d+)")
 # libpq's names of what these two call otherwise; all others are PG and the word in capitals.
 _VARIABLES = {"dbname": "PGDATABASE", "application_name": "PGAPPNAME", "connect_timeout": "PGCONNECT_TIMEOUT"}
@@ -116,10 +117,26 @@ def kind_of(url: str) -> str:
     return POSTGRES if is_postgres(url) else SQLITE
 
 
-def check_tool(kind: str, pg_restore: str | None = None) -> None:
-    """DumpFailed when what `load_dump` needs is not on this machine."""
-    if kind == POSTGRES:
-        _tool("pg_restore", pg_restore)
+def check_tool(kind: str, url: str, pg_restore: str | None = None) -> None:
+    """DumpFailed when what `load_dump` needs is not on this machine, or does not suit the server of `url`."""
+    if kind != POSTGRES:
+        return
+    tool = _tool("pg_restore", pg_restore)
+    with snapshot(url) as moment:
+        server = int(moment.all("SHOW server_version_num")[0][0]) // 10000
+    if not suits(tool.major, server):
+        raise DumpFailed(
+            f"{tool.path} is of version {tool.major} and cannot restore into a server of version {server}: take "
+            f"one of version {TRANSACTION_TIMEOUT} or newer, or name an older program with --pg-restore"
+        )
+
+
+def suits(pg_restore: int, server: int) -> bool:
+    """Whether what a pg_restore of one major version says is understood by a server of another.
+
+    Newer ones begin with SET transaction_timeout whatever the server is, and older servers do not know it.
+    """
+    return pg_restore < TRANSACTION_TIMEOUT or server >= TRANSACTION_TIMEOUT
 
 
 def what_is_there(url: str) -> str | None:

@@ -12,6 +12,7 @@ from lib.problems import Problem, unavailable
 from lib.store.connection import as_problems, is_postgres, sqlite_path
 from lib.store.migrate import plain_database
 
+RUNNING = "job-running"
 RETRY_AFTER = 30  # seconds; the requests that run jobs end within twenty
 # "jobs": the first half of the advisory locks' numbers. Migrations use the space of single numbers.
 _SPACE = 0x6A6F_6273
@@ -136,6 +137,6 @@ def _running(job: str) -> Problem:
         409,
         "Already running",
         f"Another run of {job} is at work on this database; this one left it alone.",
-        kind="job-running",
+        kind=RUNNING,
         headers={"Retry-After": str(RETRY_AFTER)},
     )

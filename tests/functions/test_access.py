@@ -329,3 +329,21 @@ def test_names_that_are_allowed_are_answered(make_server: Callable[..., Server])
     server = make_server(ALLOWED_HOSTS=".farm.example", ALLOWED_ORIGINS="https://weeds.example")
     for host, status in (("a.farm.example", 200), ("weeds.example:443", 200), ("farm.example", 421)):
         assert server.visitor().get("/api/status", headers={"Host": host}).status_code == status
+
+
+def test_what_a_proxy_would_say_is_not_believed_from_everybody(make_server: Callable[..., Server]) -> None:
+    """Neither another name for this server nor another address of the sender."""
+    server = make_server(WRONG_KEY_LIMIT="2/day")
+    user = server.user()
+    elsewhere = {"X-Forwarded-Host": "evil.example", "X-Forwarded-Server": "evil.example"}
+    made = user.post("/api/sessions", json={"session_name": "north"}, headers=elsewhere)
+    assert (made.status_code, "evil" in made.headers["Location"]) == (201, False)
+    hidden = {"Host": "evil.example", "X-Forwarded-Host": "localhost"}
+    assert user.get("/api/status", headers=hidden).status_code == 421
+    said = [
+        server.visitor().get(
+            "/api/images", headers={"X-API-Key": "w" * 43, "X-Forwarded-For": f"10.0.0.{last}"}
+        )
+        for last in range(4)
+    ]
+    assert [reply.status_code for reply in said] == [401, 401, 429, 429]

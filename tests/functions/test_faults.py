@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import tempfile
 import threading
@@ -46,6 +48,20 @@ class Postgres:
 
     def start(self) -> None:
         self.control("-o", '-h ""', "-o", f"-k {self.folder}", "-l", str(self._server.log), "start")
+
+    def freeze(self) -> None:
+        """It neither answers nor refuses: as when its machine is suspended."""
+        for pid in self._processes():
+            os.kill(pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        for pid in self._processes():
+            os.kill(pid, signal.SIGCONT)
+
+    def _processes(self) -> list[int]:
+        first = int((self.folder / "postmaster.pid").read_text().split()[0])
+        children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
+        return [first, *map(int, children)]
 
     def end(self) -> None:
         self._server.cleanup()
@@ -120,6 +136,35 @@ def test_postgres_that_is_gone_under_load_is_503_and_recovers_by_itself(
         load.end()
     assert set(gone) <= {200, 503}
     assert set(back) | set(load.statuses) <= {200, 503}
+    assert load.odd == []
+    again = user.upload(("b.jpg", photo(2)), ("a.jpg", photo(1)), date="2025-06-01")
+    assert [each["status"] for each in again.json()["results"]] == ["created", "duplicate"]
+    server.stop()
+    assert "Traceback" not in server.log.read_text(errors="replace")
+
+
+def test_postgres_that_is_frozen_under_load_is_503_and_recovers_by_itself(
+    postgres: Postgres, tmp_path: Path, photo: Callable[..., bytes]
+) -> None:
+    server = start_server(tmp_path / "server", postgres.url)
+    user = server.user()
+    assert user.upload(("a.jpg", photo(1)), date="2025-06-01").status_code == 201
+    load = Load(user, 8)  # as many as the server has threads
+    try:
+        until(user, lambda: load.statuses[200] >= 20)
+        postgres.freeze()
+        load.renewed()
+        until(user, lambda: load.statuses[503] >= 100)
+        refused = user.upload(("b.jpg", photo(2)))
+        assert (refused.status_code, refused.json()["type"]) == (503, "/docs/problems#database-unavailable")
+        gone = load.renewed()
+        postgres.thaw()
+        until(user, lambda: load.statuses[200] >= 100)
+        back = load.renewed()
+    finally:
+        postgres.thaw()
+        load.end()
+    assert set(gone) | set(back) | set(load.statuses) <= {200, 503}
     assert load.odd == []
     again = user.upload(("b.jpg", photo(2)), ("a.jpg", photo(1)), date="2025-06-01")
     assert [each["status"] for each in again.json()["results"]] == ["created", "duplicate"]

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from io import BytesIO
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from tests.functions.conftest import Client, Server
+from lib.store.database import DatabaseStore
+from tests.functions.conftest import Client, Server, start_server
+from tests.functions.models import until
 
 
 @pytest.fixture
@@ -75,3 +79,41 @@ def test_a_page_of_photos_gets_all_of_its_thumbnails_at_once(
     paths = [f"/api/images/{result['image']['id']}/file?width=320" for result in taken["results"]]
     with ThreadPoolExecutor(len(paths)) as tabs:
         assert [reply.status_code for reply in tabs.map(user.get, paths)] == [200] * len(paths)
+
+
+def test_no_file_stays_open_however_it_was_asked_for(
+    server: Server, user: Client, path: str, photo: Callable[..., bytes]
+) -> None:
+    tag = user.get(path).headers["ETag"]
+    for headers in ({}, {"Range": "bytes=5-9"}, {"Range": "bytes=999999999-"}, {"If-None-Match": tag}):
+        assert user.get(path, headers=headers).status_code in (200, 206, 304, 416)
+    assert user.request("HEAD", path).headers["Content-Length"] == str(len(photo(1, size=(800, 600))))
+    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
+    opened = []
+    for child in children:
+        for each in Path(f"/proc/{child}/fd").iterdir():
+            with suppress(FileNotFoundError):  # closed since it was listed
+                opened.append(str(each.readlink()))
+    assert [each for each in opened if each.startswith(str(server.data_dir))] == []
+
+
+def test_looking_at_a_photo_wakes_the_work_that_waits(
+    make_server: Callable[..., Server], photo: Callable[..., bytes], tmp_path: Path
+) -> None:
+    without = make_server(MODEL_DIR=str(tmp_path / "none"))
+    user = without.user()
+    number = user.upload(("a.jpg", photo(1))).json()["results"][0]["image"]["id"]
+    without.stop()
+    again = start_server(without.folder, without.database_url)
+    store = DatabaseStore(str(without.database_url))
+
+    def done() -> bool:
+        with store.connection():
+            return not store.unprocessed(1)
+
+    try:
+        assert Client(again.base, user.headers).get(f"/api/images/{number}/file").content == photo(1)
+        until(Client(again.base), done)  # /health looks for nothing
+    finally:
+        store.close()
+        again.stop()

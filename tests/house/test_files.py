@@ -29,6 +29,10 @@ OPENINGS = {
     ".sh": ("#",),
     ".toml": ("#",),
     ".yaml": ("#",),
+    ".yml": ("#",),
+    ".env": ("#",),
+    ".service": ("#",),
+    ".timer": ("#",),
     ".in": ("#",),
     ".txt": ("#",),
     ".po": ("#",),
@@ -38,6 +42,7 @@ OPENINGS = {
     ".md": ("#",),
     "Makefile": ("#",),
     "Dockerfile": ("#",),
+    "Caddyfile": ("#",),
     ".dockerignore": ("#",),
     ".env.example": ("#",),
     "run": ("#",),
@@ -171,7 +176,7 @@ def test_it_documents_every_setting():
 
 
 def test_it_links_to_files_that_exist():
-    documents = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
+    documents = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "deploy/README.md")]
     targets = [
         (path, target)
         for path in documents

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import sqlite3
 import stat
 import subprocess
 import sys
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -126,6 +128,33 @@ def test_it_leaves_postgresql_to_the_release_command(monkeypatch: pytest.MonkeyP
     # Nobody listens there: had it tried to migrate, it would have failed.
     words = served(monkeypatch, tmp_path, "postgresql://nobody@127.0.0.1:1/nothing")
     assert words[1:] == ["-m", "gunicorn"]
+
+
+def catches_sigterm(pid: int) -> bool:
+    caught = re.search(r"^SigCgt:\s*(\w+)", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    return bool(caught and int(caught[1], 16) & 1 << signal.SIGTERM - 1)
+
+
+def test_it_ends_when_asked_while_it_migrates(tmp_path: Path):
+    file = tmp_path / "weeds.db"
+    variables = os.environ | {"SECRET_KEY": "k" * 43, "DATABASE_URL": f"sqlite:///{file}"}
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("begin exclusive")  # the migration waits for it
+        process = subprocess.Popen(
+            [sys.executable, str(ROOT / "scripts" / "serve.py")],
+            env=variables,
+            # As for the first process of a container: what it has no handler for does nothing.
+            preexec_fn=lambda: signal.signal(signal.SIGTERM, signal.SIG_IGN),
+        )
+        try:
+            ends = time.monotonic() + 60
+            while process.poll() is None and time.monotonic() < ends and not catches_sigterm(process.pid):
+                pass
+            process.terminate()
+            process.wait(timeout=60)
+        finally:
+            process.kill()
+    assert process.returncode == 128 + signal.SIGKILL  # the migration's
 
 
 def test_it_does_not_serve_a_database_that_it_cannot_migrate(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

@@ -13,6 +13,7 @@ from lib.intake import Intake
 from lib.photos.folder_storage import FolderPhotos
 from lib.problems import Problem, unavailable
 from lib.recognition import Recogniser
+from lib.store import job_lock
 from lib.store.database import DatabaseStore, UserStore
 from lib.store.records import NewPhoto, Photo, Prediction
 
@@ -223,3 +224,52 @@ def test_a_process_that_ends_finishes_the_photo_in_hand_and_begins_no_other(
     ended = works._thread
     works.start()
     assert works._thread is ended
+
+
+def test_a_photo_that_somebody_else_named_meanwhile_is_not_asked_about(
+    store: DatabaseStore,
+    waiting: list[Photo],
+    answers: dict[int, Exception],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    classify = Intake.classify
+    asked: list[int] = []
+
+    def with_another(intake: Intake, photo: Photo) -> Problem | None:
+        asked.append(photo.id)
+        if photo.id == waiting[0].id:
+            classify(intake, waiting[2])
+        return classify(intake, photo)
+
+    monkeypatch.setattr(Intake, "classify", with_another)
+    assert run(store, tmp_path).classified == 3
+    assert asked == [waiting[number].id for number in (0, 1, 3)]
+    assert store.waiting() == 0
+
+
+def test_of_two_machines_one_works_and_the_other_leaves_it_to_it(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    runs: list[int] = []
+
+    def counted(*_: Any, **__: Any) -> backlog.Work:
+        runs.append(1)
+        return backlog.Work()
+
+    monkeypatch.setattr("lib.backlog.process", counted)
+    store = DatabaseStore(postgres_url)
+    works = backlog.Backlog(store, FolderPhotos(tmp_path), Recogniser(tmp_path / "model"))
+
+    def start() -> int:
+        works.start()
+        assert works._thread is not None
+        works._thread.join()
+        return len(runs)
+
+    with job_lock.held(postgres_url, backlog.LOCK):
+        assert start() == 0
+    assert start() == 1
+    assert start() == 2  # and gives it back each time
+    assert caplog.records == []
+    store.close()

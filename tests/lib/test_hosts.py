@@ -49,6 +49,8 @@ def test_it_answers_to_its_own_names(host: str) -> None:
         "field.example:99999",
         "[::1",
         "attacker.example#.local",
+        "attacker.example\\.local",
+        "attacker.example,.local",
         "",
         "1.2.3.4.attacker.example",
         "127.0.0.1.nip.example",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import date
 from io import BytesIO
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from lib import classifier
+from lib import classifier, deadlines
 from lib.config import STARTER_MODEL, load
 from lib.intake import Incoming, Intake, Receipt
 from lib.photos.folder_storage import FolderPhotos
@@ -19,6 +20,7 @@ from lib.photos.storage import open_storage
 from lib.problems import Problem
 from lib.recognition import Recogniser
 from lib.store.database import DatabaseStore, UserStore
+from lib.store.records import NewPhoto, Photo
 from tests.lib.classifier.lines import occupied
 from tests.object_store import Bucket, Door
 
@@ -299,3 +301,20 @@ class TestWaiting:
         with occupied(classifier.RESIDENT.line):
             assert send(intake, picture(1)).retry_after is not None
         assert self.outcomes(send(intake, picture(2))) == [("created", True, False)]
+
+
+def test_the_days_of_photos_that_are_kept_are_analysed_though_the_time_is_over(
+    intake: Intake, mine: UserStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add = mine.add_photo
+
+    def add_late(new: NewPhoto) -> tuple[Photo, bool]:
+        added = add(new)
+        deadlines.begin(-1)
+        return added
+
+    monkeypatch.setattr(mine, "add_photo", add_late)
+    with suppress(Problem):
+        send(intake, picture(10))
+    deadlines.end()
+    assert [day.total_images for day in mine.days()] == [1]

@@ -160,6 +160,17 @@ def test_a_row_that_names_no_photo_does_not_stop_the_others(
     assert len(manifest.photos) == 1
 
 
+def test_a_row_whose_path_was_never_given_out_is_not_named_though_its_bytes_are_there(
+    shelf: InFolder, little_farm: Farm, back_up: BackUp
+) -> None:
+    back_up(little_farm, shelf.place)
+    with connected(little_farm.url) as connection:
+        connection.execute("UPDATE image_data SET path = 'photos/../x.jpg' WHERE id = 1")
+    taken = back_up(little_farm, shelf.place)
+    assert [(each.path, each.why) for each in taken.manifest.missing] == [("photos/../x.jpg", "lost")]
+    assert shelf.place.manifest(taken.name) == taken.manifest
+
+
 def test_a_photo_store_that_refuses_fails_the_backup_and_keeps_what_was_copied(
     inside: Inside, sqlite_url: str, back_up: BackUp, object_store_server: str
 ) -> None:

@@ -109,6 +109,21 @@ def test_a_disk_that_cannot_be_written_to_is_a_problem_too(
     assert everything(files.root) == [kept]
 
 
+def test_what_cannot_be_written_takes_nothing_away(
+    files: FolderPhotos, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = stored(files)
+
+    def fail(handle: int) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(Problem):
+        files.write(path, b"another")
+    monkeypatch.undo()
+    assert files.read(path) == b"photo"
+
+
 def test_other_errors_pass_and_leave_nothing(files: FolderPhotos, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any) -> None:
         raise KeyboardInterrupt

@@ -201,13 +201,22 @@ class TestPostgres:
         ):
             pass
         with pytest.raises(DumpFailed, match=r"no program pg_restore: install .* --pg-restore"):
-            dumps.check_tool("postgresql")
+            dumps.check_tool("postgresql", "postgresql://nobody@127.0.0.1:1/nothing")
         with (
             pytest.raises(DumpFailed, match="no program /nowhere/pg_dump"),
             dumped(postgres_url, folder, "/nowhere/pg_dump"),
         ):
             pass
-        dumps.check_tool("sqlite")
+        dumps.check_tool("sqlite", "sqlite:///none.db")
+
+    @pytest.mark.parametrize(
+        ("program", "server", "well"),
+        [(16, 15, True), (16, 18, True), (17, 17, True), (18, 18, True), (18, 16, False), (17, 16, False)],
+    )
+    def test_a_new_program_is_not_let_loose_on_a_server_that_does_not_know_its_settings(
+        self, program: int, server: int, well: bool
+    ) -> None:
+        assert dumps.suits(program, server) is well
 
     def test_an_older_program_is_refused_before_it_runs(
         self, postgres_url: str, folder: Path, fake: Callable[[str], str]
