@@ -1,4 +1,4 @@
-"""Measures what is promised: start-up, memory, photo to answer, pages, imports, models, intervals that hold."""
+"""Measures what is promised: start-up, memory, photo to answer, pages, imports, models, intervals, odd requests."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ sys.path.insert(0, str(ROOT))
 from scripts.benchmarks import (  # noqa: E402
     archive,
     container,
+    fuzz,
     imports,
     memory,
     models,
@@ -28,8 +29,8 @@ from scripts.benchmarks import (  # noqa: E402
 
 ORDER = ("imports", "startup", "memory", "photo", "pages", "reference", "statistics")
 # Not among `all`: they take long, or need more than what the server needs: the packages of training or of
-# requirements-scale.txt, a PostgreSQL, a control group.
-ALONE = ("models", "container", "restore", "dask")
+# requirements-scale.txt, a PostgreSQL, a control group, or those of requirements-dev.txt.
+ALONE = ("models", "container", "restore", "dask", "fuzz")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -70,12 +71,17 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--in-a-row", type=int, default=100, help="container: photos (default 100)")
     made.add_argument("--archive", type=int, default=400, help="dask: waiting photos (default 400)")
     made.add_argument("--repeats", type=int, default=3, help="dask: runs of each kind (default 3)")
+    made.add_argument("--cases", type=int, default=5000, help="fuzz: requests at the least (default 5000)")
+    made.add_argument(
+        "--seed", type=int, default=1, help="fuzz: another one makes other requests (default 1)"
+    )
+    made.add_argument("--database", help="fuzz: URL of an empty PostgreSQL, for SQLite's place")
     made.add_argument("--alone", action="store_true", help="models: without the server's memory")
     return made
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Prints each result in words and as one line of JSON."""
+    """Prints each result in words and as one line of JSON; 1 when one lists failures."""
     asked = parser().parse_args(argv)
     measurements: dict[str, tuple[Callable[[], dict[str, Any]], Callable[[dict[str, Any]], str]]] = {
         "imports": (imports.measure, imports.describe),
@@ -99,15 +105,18 @@ def main(argv: list[str] | None = None) -> int:
         ),
         "restore": (lambda: restore.measure(asked.photos), restore.describe),
         "container": (lambda: container.measure(asked.model, asked.in_a_row), container.describe),
+        "fuzz": (lambda: fuzz.measure(asked.cases, asked.seed, asked.database), fuzz.describe),
         "dask": (lambda: archive.measure(asked.archive, asked.repeats), archive.describe),
         "statistics": (lambda: statistics.measure(asked.replicates), statistics.describe),
     }
+    failed = False
     for name in ORDER if asked.what == "all" else (asked.what,):
         measure, describe = measurements[name]
         found = measure()
         print(describe(found))
         print(json.dumps(found), flush=True)
-    return 0
+        failed = failed or bool(found.get("failures"))
+    return int(failed)
 
 
 if __name__ == "__main__":
