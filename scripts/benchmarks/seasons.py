@@ -38,13 +38,13 @@ class Seasons:
     species: str
 
 
-def fill(server: Server, years: Sequence[int] = YEARS, every: int = 1) -> Seasons:
-    """Fills the database of a running server: a survey `every` so many days of the summers of these years."""
+def fill(server: Server, years: Sequence[int] | None = None, every: int = 1) -> Seasons:
+    """Fills the database of a running server: a survey `every` so many days of these years' summers, or of all."""
     folder = [photos[0] for photos in seedlings().values()]
     sent = server.upload(folder)[1]
     session = int(sent["session_id"])
     templates = [result["image"]["id"] for result in sent["results"]]
-    days = list(_days(session, years, every))
+    days = list(_days(session, years or YEARS, every))
     path = Path(server.environment["DATABASE_URL"].removeprefix("sqlite:///"))
     store = DatabaseStore(f"sqlite:///{path}")
     with store.connection():
