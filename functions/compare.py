@@ -22,6 +22,7 @@ SideText = Annotated[
         max_length=40,
         description=f"What to compare: {sides.FORMS}.",
         examples=["2025-06-01..2025-06-30", "2025", "session:12"],
+        extra_json_schema={"pattern": sides.PATTERN},
     ),
 ]
 

@@ -12,13 +12,20 @@ from lib.operations import operation
 from lib.scope import Period, rows_of
 from lib.time_series import TimeSeries
 
+MetricList = Annotated[
+    str,
+    msgspec.Meta(
+        max_length=500,
+        examples=["shannon_diversity,hill_q1"],
+        extra_json_schema={"pattern": time_series.LIST_PATTERN},
+    ),
+]
+
 
 class Query(Period):
     """`metrics`: names separated by commas."""
 
-    metrics: Annotated[str, msgspec.Meta(max_length=500, examples=["shannon_diversity,hill_q1"])] | None = (
-        None
-    )
+    metrics: MetricList | None = None
 
 
 @operation("Metrics over time", problems=(404,))

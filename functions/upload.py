@@ -31,7 +31,10 @@ class Form(msgspec.Struct):
     files: Annotated[
         list[Annotated[str, msgspec.Meta(extra_json_schema={"contentMediaType": "application/octet-stream"})]]
         | None,
-        msgspec.Meta(description="1 to 50 photos: JPEG, PNG, WebP or HEIC, at most 10 MB each."),
+        msgspec.Meta(
+            description="1 to 50 photos: JPEG, PNG, WebP or HEIC, at most 10 MB each.",
+            extra_json_schema={"minItems": 1, "maxItems": MAX_FILES},
+        ),
     ] = None
     session_id: Identifier | None = None
     date: date | None = None

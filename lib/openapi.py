@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from lib.operations import Operation
     from lib.routes import Function
 
+PHOTO_TYPES = "image/jpeg, image/png, image/webp, image/heic"  # the only files that forms take
 REFERENCE = "#/components/schemas/{name}"
 PROBLEM_SCHEMA = {
     "type": "object",
@@ -53,10 +54,14 @@ def document(functions: Sequence[Function], server: str = "/") -> dict[str, Any]
         found = operations.of_module(module)
         declared += [(function, method, found[method]) for method in function.methods if method in found]
     schemas, components = _schemas([operation for _, _, operation in declared])
+    for _, _, operation in declared:
+        if operation.form is not None:
+            name = _component(schemas[_hashable(operation.form)])
+            components[name] = _form(components[name])
     paths: dict[str, Any] = {}
     for function, method, operation in declared:
         for path in function.paths:
-            described = _operation(function, method, operation, schemas)
+            described = _operation(function, method, operation, schemas, components)
             if path != function.paths[0]:
                 described["operationId"] += "_" + re.sub(r"\W+", "_", path).strip("_")
             paths.setdefault(path, {})[method.lower()] = described
@@ -109,7 +114,11 @@ def _is_response(kind: Any) -> bool:
 
 
 def _operation(
-    function: Function, method: str, operation: Operation, schemas: dict[Any, Any]
+    function: Function,
+    method: str,
+    operation: Operation,
+    schemas: dict[Any, Any],
+    components: dict[str, Any],
 ) -> dict[str, Any]:
     described: dict[str, Any] = {
         "operationId": f"{method.lower()}_{function.name}",
@@ -123,9 +132,10 @@ def _operation(
         schema = schemas[_hashable(operation.body)]
         described["requestBody"] = {"required": True, "content": {operations.JSON: {"schema": schema}}}
     if operation.form is not None:
+        reference = schemas[_hashable(operation.form)]
         described["requestBody"] = {
             "required": True,
-            "content": {"multipart/form-data": {"schema": schemas[_hashable(operation.form)]}},
+            "content": {"multipart/form-data": _multipart(reference, components[_component(reference)])},
         }
     return described
 
@@ -146,8 +156,11 @@ def _parameters(operation: Operation, schemas: dict[Any, Any]) -> list[dict[str,
             continue
         for info in msgspec.structs.fields(struct):
             required = place == "path" or info.required
-            schema = schemas[_hashable(info.type)]
-            found.append({"name": info.encode_name, "in": place, "required": required, "schema": schema})
+            schema = _as_text(schemas[_hashable(info.type)])
+            described = {"name": info.encode_name, "in": place, "required": required, "schema": schema}
+            if place == "query" and not required:
+                described["allowEmptyValue"] = True  # as a form sends a field that nobody filled in: left out
+            found.append(described)
     for name, description in operation.headers.items():
         found.append(
             {
@@ -159,6 +172,41 @@ def _parameters(operation: Operation, schemas: dict[Any, Any]) -> list[dict[str,
             }
         )
     return found
+
+
+def _as_text(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a value in an address or a form, where null cannot be written: it is left out instead."""
+    options = [option for option in schema.get("anyOf", ()) if option != {"type": "null"}]
+    if not options:
+        return schema
+    rest = {name: value for name, value in schema.items() if name != "anyOf"}
+    return rest | (options[0] if len(options) == 1 else {"anyOf": options})
+
+
+def _component(reference: dict[str, Any]) -> str:
+    return str(reference["$ref"]).rpartition("/")[2]
+
+
+def _form(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a form as it is sent: its files must be there, its other fields may be empty or left out."""
+    properties, required = {}, []
+    for name, described in schema["properties"].items():
+        text = {key: value for key, value in _as_text(described).items() if key != "default"}
+        if _is_file_list(text):
+            required.append(name)
+            properties[name] = text
+        else:
+            properties[name] = {"anyOf": [text, {"type": "string", "maxLength": 0}]}
+    return schema | {"properties": properties, "required": required}
+
+
+def _is_file_list(schema: dict[str, Any]) -> bool:
+    return "contentMediaType" in schema.get("items", {})
+
+
+def _multipart(reference: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    files = [name for name, described in schema["properties"].items() if _is_file_list(described)]
+    return {"schema": reference, "encoding": {name: {"contentType": PHOTO_TYPES} for name in files}}
 
 
 def _responses(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import math
+import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,6 +15,7 @@ from lib.problems import FieldError, Problem, malformed
 METHODS = ("GET", "POST", "PATCH", "PUT", "DELETE")
 JSON = "application/json"
 UNKNOWN_NAMED = 20  # unknown fields that a problem names; a body may hold ten thousand
+WHOLE_BELOW = 2**63  # what a whole number can be at most
 # msgspec (37 ms to import) is needed to validate a request, not to answer /health: it is imported below
 # where it is used.
 
@@ -132,7 +135,7 @@ def read_body(declared: Operation, content_type: str, data: bytes) -> Any:
             415, detail="Send JSON, with the header Content-Type: application/json.", headers={"Accept": JSON}
         )
     try:
-        values = msgspec.json.decode(data)
+        values = msgspec.json.Decoder(float_hook=_number).decode(data)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         raise malformed([{"field": "body", "reason": "is not valid JSON"}]) from None
     if not isinstance(values, dict):
@@ -184,12 +187,30 @@ def _convert(struct: type | None, values: Mapping[str, Any], *, strict: bool) ->
             errors.append({"field": name, "reason": "holds a NUL character"})
             continue
         try:
-            converted[info.name] = msgspec.convert(value, info.type, strict=strict)
+            kind = info.type if strict else _without_none(info.type)
+            converted[info.name] = msgspec.convert(value, kind, strict=strict)
         except msgspec.ValidationError as error:
             errors.append({"field": name, "reason": _plain(str(error))})
     if errors:
         return None, errors
     return struct(**converted), []
+
+
+def _number(text: str) -> float:
+    """A number with a point or an exponent; 36.0 is a whole one, in JSON Schema as in a spreadsheet's export."""
+    import msgspec
+
+    value = float(text)
+    if not math.isfinite(value):
+        raise msgspec.DecodeError("Number out of range")
+    return int(value) if value.is_integer() and abs(value) < WHOLE_BELOW else value
+
+
+def _without_none(kind: Any) -> Any:
+    """The type of a value in an address or a form, where `null` is a word like any other: it names no absence."""
+    if typing.get_origin(kind) not in (typing.Union, types.UnionType):
+        return kind
+    return typing.Union[tuple(each for each in typing.get_args(kind) if each is not type(None))]  # noqa: UP007
 
 
 def _plain(message: str) -> str:

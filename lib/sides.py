@@ -15,6 +15,12 @@ _SESSION = re.compile(r"(?:session:)?([1-9]\d{0,18})", re.ASCII)
 _YEAR = re.compile(r"(19\d\d|20\d\d|21\d\d|2200)", re.ASCII)
 _MONTH = re.compile(r"(\d{4})-(\d\d)", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+# For the API's description: how a side is written. `parse` says itself what is wrong with another text.
+PATTERN = (
+    r"^\s*(?:(?:session:)?[1-9][0-9]{0,18}|[0-9]{4}-[0-9]{2}(?:-[0-9]{2})?"
+    rf"|{_DATE}\.\.(?:{_DATE})?|\.\.{_DATE})\s*$"
+)
 _LARGEST = 2**63 - 1
 
 

@@ -47,6 +47,11 @@ class TimeSeries(msgspec.Struct):
     sample: bool
 
 
+_NAME = f"(?:{'|'.join(METRICS)})"
+# For the API's description: what `metrics_of` takes. It says itself what is wrong with another text.
+LIST_PATTERN = rf"^[\s,]*{_NAME}\s*(?:,\s*(?:{_NAME}\s*)?)*$"
+
+
 def metrics_of(listed: Iterable[str]) -> list[str]:
     """The metrics named in texts with commas, each once; the default ones for no text, 400 for no known name."""
     texts = list(listed)

@@ -1,4 +1,4 @@
-"""Measures what is promised: start-up, memory, photo to answer, pages, imports, models, intervals that hold."""
+"""Measures what is promised: start-up, memory, photo to answer, pages, imports, models, intervals, odd requests."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from scripts.benchmarks import (  # noqa: E402
     archive,
     container,
     crash,
+    fuzz,
     imports,
     load,
     memory,
@@ -28,11 +29,12 @@ from scripts.benchmarks import (  # noqa: E402
     startup,
     statistics,
 )
+from scripts.benchmarks.postgres import DATABASES  # noqa: E402
 
 ORDER = ("imports", "startup", "memory", "photo", "pages", "reference", "statistics")
 # Not among `all`: they take long, or need more than what the server needs: the packages of training or of
-# requirements-scale.txt, a PostgreSQL, a control group.
-ALONE = ("models", "container", "restore", "dask", "crash", "load", "outage")
+# requirements-scale.txt or those of requirements-dev.txt (a PostgreSQL among them), a control group.
+ALONE = ("models", "container", "restore", "dask", "crash", "load", "outage", "fuzz")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -75,20 +77,28 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--repeats", type=int, default=3, help="dask: runs of each kind (default 3)")
     made.add_argument("--uploads", type=int, default=300, help="crash: requests in all (default 300)")
     made.add_argument(
-        "--database", choices=(*crash.DATABASES, "both"), default="both", help="crash: on which"
+        "--database",
+        choices=DATABASES,
+        help="crash, fuzz: on which alone (default: crash on both, fuzz on sqlite)",
     )
-    made.add_argument("--seed", type=int, default=5, help="crash: of the random moments (default 5)")
+    made.add_argument(
+        "--seed",
+        type=int,
+        default=1,
+        help="crash, fuzz: another one makes other moments and requests (default 1)",
+    )
     made.add_argument(
         "--seconds", type=float, help="load, outage: how long (default 120; PostgreSQL is gone for 20)"
     )
     made.add_argument("--readers", type=int, default=30, help="load: clients that read (default 30)")
     made.add_argument("--uploaders", type=int, default=4, help="load: clients that upload (default 4)")
+    made.add_argument("--cases", type=int, default=5000, help="fuzz: requests at the least (default 5000)")
     made.add_argument("--alone", action="store_true", help="models: without the server's memory")
     return made
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Prints each result in words and as one line of JSON; 1 when a promise is broken."""
+    """Prints each result in words and as one line of JSON; 1 when a promise is broken or an answer is a failure."""
     asked = parser().parse_args(argv)
     measurements: dict[str, tuple[Callable[[], dict[str, Any]], Callable[[dict[str, Any]], str]]] = {
         "imports": (imports.measure, imports.describe),
@@ -112,6 +122,7 @@ def main(argv: list[str] | None = None) -> int:
         ),
         "restore": (lambda: restore.measure(asked.photos), restore.describe),
         "container": (lambda: container.measure(asked.model, asked.in_a_row), container.describe),
+        "fuzz": (lambda: fuzz.measure(asked.cases, asked.seed, asked.database or "sqlite"), fuzz.describe),
         "dask": (lambda: archive.measure(asked.archive, asked.repeats), archive.describe),
         "crash": (lambda: crash.measure(asked.uploads, asked.database, asked.seed), crash.describe),
         "load": (lambda: load.measure(asked.seconds or 120, asked.readers, asked.uploaders), load.describe),
@@ -124,7 +135,7 @@ def main(argv: list[str] | None = None) -> int:
         found = measure()
         print(describe(found))
         print(json.dumps(found), flush=True)
-        broken = broken or bool(found.get("broken"))
+        broken = broken or bool(found.get("broken") or found.get("failures"))
     return int(broken)
 
 

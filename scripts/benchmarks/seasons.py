@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from itertools import cycle, islice
@@ -37,13 +38,13 @@ class Seasons:
     species: str
 
 
-def fill(server: Server) -> Seasons:
-    """Fills the database of a running server."""
+def fill(server: Server, years: Sequence[int] | None = None, every: int = 1) -> Seasons:
+    """Fills the database of a running server: a survey `every` so many days of these years' summers, or of all."""
     folder = [photos[0] for photos in seedlings().values()]
     sent = server.upload(folder)[1]
     session = int(sent["session_id"])
     templates = [result["image"]["id"] for result in sent["results"]]
-    days = list(_days(session))
+    days = list(_days(session, years or YEARS, every))
     path = Path(server.environment["DATABASE_URL"].removeprefix("sqlite:///"))
     store = DatabaseStore(f"sqlite:///{path}")
     with store.connection():
@@ -53,19 +54,19 @@ def fill(server: Server) -> Seasons:
             mine.save_day(row, processing)
     store.close()
     photos = _list_photos(path, session, templates, [row for row, _ in days])
-    last = days[-60][0]
+    last = days[-min(60, len(days))][0]
     return Seasons(
         session, len(days), photos, _photo_of(path, last.date), last.date, last.top_species[0]["species_name"]
     )
 
 
-def _days(session: int) -> list[tuple[DayRow, ProcessingRow]]:
-    """The sample's days in the order of the summer, one for each date of the five summers."""
+def _days(session: int, years: Sequence[int], every: int) -> list[tuple[DayRow, ProcessingRow]]:
+    """The sample's days in the order of the summer, one for each date of every summer."""
     sample = SampleStore()
     season = sorted(sample.days(), key=lambda row: (row.date.month, row.date.day, row.date.year))
     found = []
-    for year in YEARS:
-        for step in range(DAYS):
+    for year in years:
+        for step in range(0, DAYS, every):
             day = date(year, *FIRST) + timedelta(days=step)
             row = season[step * len(season) // DAYS]
             processing = sample.processing(row.date)

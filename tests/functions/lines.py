@@ -54,6 +54,8 @@ class Line:
         while (line := self._stream.readline().strip()) != b"":
             name, _, value = line.decode().partition(": ")
             headers[name.lower()] = value
+        if status < 200:  # another answer follows
+            return Answer(status, headers, b"")
         length = headers.get("content-length")
         body = self._stream.read() if length is None else self._stream.read(int(length))
         return Answer(status, headers, body)

@@ -21,8 +21,8 @@ SERVED = [function for function in functions.FUNCTIONS if not function.page]
 # Every keyword of JSON Schema that `check` below understands; an unknown one would be a promise nobody checks.
 KEYWORDS = {
     "$ref", "additionalProperties", "anyOf", "contentMediaType", "default", "description", "enum", "examples",
-    "format", "items", "maxItems", "maxLength", "maximum", "minItems", "minLength", "minimum", "properties",
-    "required", "title", "type",
+    "format", "items", "maxItems", "maxLength", "maximum", "minItems", "minLength", "minimum", "pattern",
+    "properties", "required", "title", "type",
 }  # fmt: skip
 TYPES: Mapping[str, type | tuple[type, ...]] = {
     "object": dict,
@@ -97,7 +97,12 @@ def check(document: dict[str, Any], schema: dict[str, Any], value: Any, place: s
     ):
         wrong.append(f"{place}: {value!r} is out of range")
     if isinstance(value, str) and schema.get("format") == "date":
-        date.fromisoformat(value)
+        try:
+            date.fromisoformat(value)
+        except ValueError:
+            wrong.append(f"{place}: {value!r} is no date")
+    if isinstance(value, str) and "pattern" in schema and not re.search(schema["pattern"], value):
+        wrong.append(f"{place}: {value!r} is not written as it must be")
     if isinstance(value, dict):
         properties, others = schema.get("properties", {}), schema.get("additionalProperties", True)
         wrong += [f"{place}: {name} is missing" for name in schema.get("required", []) if name not in value]
@@ -159,8 +164,40 @@ class TestStructure:
     def test_photos_are_described_as_files(self, document: dict[str, Any]) -> None:
         content = document["paths"]["/api/upload"]["post"]["requestBody"]["content"]
         form = resolve(document, content["multipart/form-data"]["schema"]["$ref"])
-        (files,) = [each for each in form["properties"]["files"]["anyOf"] if each["type"] == "array"]
+        files = form["properties"]["files"]
         assert files["items"] == {"type": "string", "contentMediaType": "application/octet-stream"}
+        assert (files["type"], files["minItems"], files["maxItems"]) == ("array", 1, 50)
+        assert form["required"] == ["files"]
+        types = content["multipart/form-data"]["encoding"]["files"]["contentType"]
+        assert types == "image/jpeg, image/png, image/webp, image/heic"
+
+    def test_nothing_in_an_address_or_a_form_is_null(self, document: dict[str, Any]) -> None:
+        """There it could not be told from the word; what nobody filled in is empty, or left out."""
+        for path, _, operation in described(document):
+            for parameter in operation["parameters"]:
+                assert {"type": "null"} not in parameter["schema"].get("anyOf", []), path
+                may_be_empty = parameter["in"] == "query" and not parameter["required"]
+                assert parameter.get("allowEmptyValue", False) == may_be_empty, path
+        for each in document["components"]["schemas"]["Form"]["properties"].values():
+            assert {"type": "null"} not in each.get("anyOf", [])
+        optional = document["components"]["schemas"]["Form"]["properties"]["date"]
+        assert check(document, optional, "") == check(document, optional, "2025-06-01") == []
+
+    @pytest.mark.parametrize(
+        ("path", "name", "good", "bad"),
+        [
+            ("/api/time-series", "metrics", "hill_q1, ,shannon_diversity,", "hill_q1 shannon_diversity"),
+            ("/api/compare", "a", "..2025-06-30", "2025-06-01...2025-06-30"),
+            ("/api/compare", "b", " session:12", "session: 12"),
+        ],
+    )
+    def test_how_a_text_is_written_is_described(
+        self, document: dict[str, Any], path: str, name: str, good: str, bad: str
+    ) -> None:
+        parameters = document["paths"][path]["get"]["parameters"]
+        (schema,) = [each["schema"] for each in parameters if each["name"] == name]
+        assert check(document, schema, good) == []
+        assert len(check(document, schema, bad)) == 1
 
     def test_operation_ids_are_unique(self, document: dict[str, Any]) -> None:
         names = [operation["operationId"] for _, _, operation in described(document)]
