@@ -70,6 +70,10 @@ def measure(photos: int, runs: int) -> dict[str, Any]:
                 "different_rows": differences(_url(folder / "plain"), _url(killed)),
             },
         }
+        unlike = found["different_rows"] | {"a worker killed": found["killed"]["different_rows"]}
+        found["broken"] = [
+            f"{how}: {rows} rows unlike the plain run's" for how, rows in unlike.items() if rows
+        ]
     return found
 
 

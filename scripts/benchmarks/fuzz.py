@@ -128,7 +128,7 @@ def _exchange(interaction: dict[str, Any] | None) -> str:
 
 
 def measure(cases: int, seed: int, kind: str = "sqlite") -> dict[str, Any]:
-    """At least `cases` requests to a server with a season of data on a `kind` of database, a third of each caller."""
+    """At least `cases` requests to a server with a season of data on one `kind` of database, of three callers."""
     examples = math.ceil(cases / len(CALLERS) / OPERATIONS)
     with tempfile.TemporaryDirectory(prefix="weed-fuzz-") as name:
         server = Server(Path(name))

@@ -28,6 +28,7 @@ THINKS = 0.02  # seconds between the answer and the next question of one person
 GIVES_UP = 120.0  # seconds
 RETURNS = 60.0  # seconds that the server may need at most until it answers as before
 PATHS = ("/api/status", "/api/sessions", "/api/calendar/shannon_diversity", "/api/images", "/calendar")
+PROMISES = ("failures", "without_retry_after", "lost", "tracebacks")  # none of these may there be
 MODES = ("stopped", "frozen")
 PHASES = ("before", "meanwhile", "after")
 
@@ -104,9 +105,14 @@ class Database:
 
 def measure(seconds: float, around: float = AROUND) -> dict[str, Any]:
     """Both ways of being gone, each for `seconds` on a server of its own."""
-    return {"benchmark": "outage", "seconds": seconds, "readers": READERS} | {
-        mode: _measured(mode, seconds, around) for mode in MODES
-    }
+    modes = {mode: _measured(mode, seconds, around) for mode in MODES}
+    broken = [
+        f"{mode}: {promise} {modes[mode][promise]}"
+        for mode in MODES
+        for promise in PROMISES
+        if modes[mode][promise]
+    ]
+    return {"benchmark": "outage", "seconds": seconds, "readers": READERS, **modes, "broken": broken}
 
 
 def _measured(mode: str, seconds: float, around: float) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def postgres() -> Iterator[tuple[str, str] | None]:
 
 @contextmanager
 def database(kind: str, folder: Path) -> Iterator[str]:
-    """The URL of an empty database: a file in `folder`, or one of a PostgreSQL of its own; SystemExit without one."""
+    """The URL of an empty database, in `folder` or on a PostgreSQL of its own; SystemExit without its package."""
     if kind == "sqlite":
         yield f"sqlite:///{folder / 'weeds.db'}"
         return

@@ -116,7 +116,9 @@ def _measured(server: Server, folder: Path, sources: list[Path]) -> dict[str, An
     with postgres() as running:
         if running is not None:
             _move(drill, before, folder, *running)
-    return found | {"seconds": drill.seconds, "differences": drill.differences}
+    broken = [what for what, count in drill.differences.items() if count]
+    broken += ["photos that differ"] * bool(lost) + ["not verified"] * (last["verified"] is not True)
+    return found | {"seconds": drill.seconds, "differences": drill.differences, "broken": broken}
 
 
 def _move(drill: Drill, before: dict[str, Answer], folder: Path, server: str, programs: str) -> None:

@@ -164,7 +164,7 @@ def test_the_command_fails_when_anything_did(
     asked: list[Any] = []
     monkeypatch.setattr(fuzz, "measure", lambda *given: asked.append(given) or found)
     assert bench.main(["fuzz", "--cases", "7", "--seed", "3"]) == 1
-    assert asked == [(7, 3, None)]
+    assert asked == [(7, 3, "sqlite")]
     lines = capsys.readouterr().out.splitlines()
     assert "GET /x: 500" in lines[1]
     assert json.loads(lines[-1])["failures"] == ["GET /x: 500"]
