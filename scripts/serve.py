@@ -31,12 +31,22 @@ def main(argv: list[str] | None = None) -> int:
         # The first process of a container ends by SIGTERM only if it has a handler. Killing is safe: each
         # migration is one transaction.
         before = signal.signal(signal.SIGTERM, lambda *_: migration.kill())
-        code = migration.wait()
+        code = _ended(migration)
         signal.signal(signal.SIGTERM, before)
         if code:
             return code if code > 0 else 128 - code
     sys.stdout.flush()
     os.execv(sys.executable, [sys.executable, "-m", "gunicorn"])  # noqa: S606 # nosec B606
+
+
+def _ended(process: subprocess.Popen[bytes]) -> int:
+    """Its exit code, once there is one."""
+    while True:
+        # Looked for again and again: a signal that comes just before a wait without an end is heard only after it.
+        try:
+            return process.wait(timeout=1)
+        except subprocess.TimeoutExpired:
+            continue
 
 
 if __name__ == "__main__":

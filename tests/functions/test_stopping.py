@@ -27,9 +27,12 @@ def pool(held: HeldModel) -> Iterator[ThreadPoolExecutor]:
 
 
 def is_told(client: Client) -> None:
-    """Returns when the server answers that it is being stopped; before, it may not have heard of it."""
+    """Returns when the server answers that it is being stopped; before, it may not have heard of it.
+
+    Asked for what does not look at the model, which is held.
+    """
     for _ in range(5000):
-        reply = client.get("/api/status")
+        reply = client.get("/api/sessions")
         if reply.status_code == 503:
             break
         assert reply.status_code == 200
