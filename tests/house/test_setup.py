@@ -11,7 +11,7 @@ import stat
 import subprocess
 import sys
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -130,11 +130,6 @@ def test_it_leaves_postgresql_to_the_release_command(monkeypatch: pytest.MonkeyP
     assert words[1:] == ["-m", "gunicorn"]
 
 
-def catches_sigterm(pid: int) -> bool:
-    caught = re.search(r"^SigCgt:\s*(\w+)", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
-    return bool(caught and int(caught[1], 16) & 1 << signal.SIGTERM - 1)
-
-
 def test_it_ends_when_asked_while_it_migrates(tmp_path: Path):
     file = tmp_path / "weeds.db"
     variables = os.environ | {"SECRET_KEY": "k" * 43, "DATABASE_URL": f"sqlite:///{file}"}
@@ -147,11 +142,12 @@ def test_it_ends_when_asked_while_it_migrates(tmp_path: Path):
             preexec_fn=lambda: signal.signal(signal.SIGTERM, signal.SIG_IGN),
         )
         try:
+            # Asked until it has a handler: what comes before that is ignored, or heard by who measures coverage.
             ends = time.monotonic() + 60
-            while process.poll() is None and time.monotonic() < ends and not catches_sigterm(process.pid):
-                pass
-            process.terminate()
-            process.wait(timeout=60)
+            while process.poll() is None and time.monotonic() < ends:
+                process.terminate()
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(timeout=0.1)
         finally:
             process.kill()
     assert process.returncode == 128 + signal.SIGKILL  # the migration's
