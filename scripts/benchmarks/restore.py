@@ -115,7 +115,7 @@ def _measured(server: Server, folder: Path, sources: list[Path]) -> dict[str, An
     }
     with postgres() as running:
         if running is not None:
-            _move(drill, before, folder, *running)
+            _move(drill, before, folder, running.url, str(running.programs))
     broken = [what for what, count in drill.differences.items() if count]
     broken += ["photos that differ"] * bool(lost) + ["not verified"] * (last["verified"] is not True)
     return found | {"seconds": drill.seconds, "differences": drill.differences, "broken": broken}

@@ -6,7 +6,6 @@ import json
 import re
 import shlex
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.functions.conftest import start_server
+from tests.house.installed import install
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -47,12 +47,7 @@ def entries() -> list[str]:
 @pytest.fixture
 def installed(tmp_path: Path, sqlite_url: str) -> Path:
     """A folder as the example has it: a clone with its environment, and a .env that names the database."""
-    folder = tmp_path / "srv"
-    (folder / ".venv" / "bin").mkdir(parents=True)
-    python = folder / ".venv" / "bin" / "python"
-    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
-    python.chmod(0o755)
-    (folder / "scripts").symlink_to(ROOT / "scripts")
+    folder = install(tmp_path / "srv")
     (folder / ".env").write_text(f"DATABASE_URL={sqlite_url}\nDATA_DIR=data\nOUTPUT_DIR=output\n")
     return folder
 

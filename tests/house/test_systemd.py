@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.house.installed import install
+
 ROOT = Path(__file__).resolve().parents[2]
 UNITS = sorted(path for path in (ROOT / "deploy").iterdir() if path.suffix in (".service", ".timer"))
 ANALYZE = shutil.which("systemd-analyze")
@@ -32,13 +34,7 @@ def command(name: str) -> list[str]:
 @pytest.fixture
 def installed(tmp_path: Path) -> Path:
     """A folder like /srv/weeds."""
-    folder = tmp_path / "weeds"
-    (folder / ".venv" / "bin").mkdir(parents=True)
-    python = folder / ".venv" / "bin" / "python"
-    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
-    python.chmod(0o755)
-    (folder / "scripts").symlink_to(ROOT / "scripts")
-    return folder
+    return install(tmp_path / "weeds")
 
 
 def run(words: list[str], folder: Path, database_url: str) -> subprocess.CompletedProcess[str]:
